@@ -1,0 +1,1 @@
+"""Click commands, a screen each; no logic."""

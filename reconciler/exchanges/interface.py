@@ -1,0 +1,162 @@
+"""What every exchange module gives: calls, parsers, an error table, a budget and its documentation.
+
+A module describes; it never talks. ``live/`` makes the calls and hands the raw answers back, so
+that every parser and classifier here is a pure function that a test can drive with bytes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
+
+from reconciler.model.desired import Market
+from reconciler.model.live import Failure, Health, KeyReport
+
+Json: TypeAlias = Any
+"""A decoded JSON document: mapping, list, text, number, bool or None."""
+
+#: As a parameter value: the client puts the key's own API key in its place, so that no exchange
+#: module ever holds a secret (MEXC's ``apiKeyInfo`` asks for it).
+OWN_KEY: Final = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One read-only request that an exchange module may make; the guard lets through nothing else.
+
+    ``name`` is ours and stable: ``key``, ``uid``, ``balance``, ``orders``, ``time``, ``status``,
+    ``my-ip`` or a variant such as ``key-uta``. ``implicit`` is ccxt's implicit method; where ccxt
+    has none, ``raw`` is ``(ccxt path, api list)`` for ``Exchange.request``. ``path`` is the path
+    on the wire, in which a segment ``{name}`` stands for any one segment. ``weight`` is in the
+    unit of the exchange's :class:`Budget`. ``public`` calls need no key and are made once per
+    exchange and egress. ``source`` names the documentation.
+    """
+
+    name: str
+    path: str
+    implicit: str = ""
+    raw: tuple[str, tuple[str, ...]] | None = None
+    method: str = "GET"
+    weight: float = 1.0
+    public: bool = False
+    source: str = ""
+
+
+class Transport(StrEnum):
+    """Why no HTTP answer came at all."""
+
+    TIMEOUT = "timeout"
+    CONNECT = "connect"
+    TLS = "tls"
+    PROXY = "proxy"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back for one call, before anybody judged it.
+
+    ``status`` is 0 when ``transport`` says why there was none. ``headers`` are lower-cased.
+    ``body`` is the decoded JSON (numbers as int/float, big ints intact), or ``None`` when the
+    body was not JSON, and then ``text`` holds its first 2,000 characters. ``ccxt_error`` is the
+    class name that ccxt would have raised, ``None`` when it would have raised nothing.
+    """
+
+    call: Call
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Json = None
+    text: str = ""
+    transport: Transport | None = None
+    ccxt_error: str | None = None
+
+
+class Ask(Protocol):
+    """Makes one call with the connection's key and gives the JSON body of a judged success."""
+
+    async def __call__(self, call: Call, params: Mapping[str, Any] | None = None) -> Json:
+        """Raise :class:`reconciler.model.live.CallFailed` when ``judge`` found a failure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How much one address may ask: ``units`` of weight within ``seconds``, with its source.
+
+    ``burst`` is how many units may go at once; the rest are paced.
+    """
+
+    units: float
+    seconds: float
+    source: str
+    burst: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readable:
+    """What the exchange tells of a key: ``yes``, ``no`` or a short remark, for the docs and the CLI."""
+
+    read_trade: str = "yes"
+    futures: str = "yes"
+    withdraw: str = "yes"
+    transfer: str = "yes"
+    ip_list: str = "yes"
+    expiry: str = "yes"
+    label: str = "yes"
+    created: str = "yes"
+    uid: str = "yes"
+    sub_account: str = "yes"
+
+
+class Exchange(ABC):
+    """One exchange. Instances hold no state and are shared by every key.
+
+    Subclasses set the class variables and implement the abstract methods. ``calls`` lists every
+    call that the module can ever make; ``time`` is one of them, and ``status`` and ``my_ip``
+    where the exchange has them.
+    """
+
+    id: ClassVar[str]
+    ccxt_id: ClassVar[str]
+    name: ClassVar[str]
+    credentials: ClassVar[tuple[str, ...]] = ("api_key", "secret")
+    calls: ClassVar[tuple[Call, ...]]
+    time: ClassVar[Call | None] = None
+    status: ClassVar[Call | None] = None
+    my_ip: ClassVar[Call | None] = None
+    budget: ClassVar[Budget]
+    readable: ClassVar[Readable]
+    key_page: ClassVar[str] = ""
+
+    @abstractmethod
+    async def read_key(self, ask: Ask, market: Market) -> KeyReport:
+        """Ask what the exchange says of the key itself. Raise ``CallFailed`` when it says nothing."""
+
+    @abstractmethod
+    async def read_balance(self, ask: Ask, market: Market) -> None:
+        """Prove that balances can be read in ``market``; return when they can."""
+
+    @abstractmethod
+    async def read_orders(self, ask: Ask, market: Market, pairs: tuple[str, ...]) -> None:
+        """Prove that open orders can be read. ``pairs`` are ccxt symbols, where one is needed."""
+
+    @abstractmethod
+    def judge(self, answer: Answer) -> Failure | None:
+        """The failure in an answer, or ``None`` only for a body that the exchange marks a success."""
+
+    def parse_time(self, body: Json) -> int:
+        """The exchange's clock in milliseconds since 1970. Raise ``ValueError`` on another shape."""
+        del body
+        raise ValueError(f"{self.id} tells no time")
+
+    def parse_status(self, body: Json) -> Health:
+        """The exchange's health from its ``status`` call; unknown for a shape we do not know."""
+        del body
+        return Health.UNKNOWN
+
+    def parse_my_ip(self, body: Json) -> str | None:
+        """The caller's address from the ``my_ip`` call, or ``None``."""
+        del body
+        return None

@@ -1,0 +1,177 @@
+"""What the files say should exist. Built by ``desired/`` only; every item knows where it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+from reconciler.model.errors import Mark
+from reconciler.model.live import Permission
+
+Address: TypeAlias = IPv4Network | IPv6Network
+"""One address or a network of them; a single address is a /32 or a /128."""
+
+EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Market(StrEnum):
+    """Where a connection's strategies trade."""
+
+    SPOT = "spot"
+    MARGIN = "margin"
+    FUTURES = "futures"
+
+
+class Requirement(StrEnum):
+    """How strongly policy asks for something."""
+
+    REQUIRED = "required"
+    RECOMMENDED = "recommended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Egress:
+    """A network exit of a bot: its public addresses, and how this tool reaches exchanges through it."""
+
+    id: str
+    addresses: tuple[Address, ...]
+    mark: Mark
+    proxy: str | None = None
+    family: str = "ipv4"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountPin:
+    """The account that a key must belong to."""
+
+    uid: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialRef:
+    """Where a connection's credentials stand.
+
+    ``file`` is the path of a SOPS file, already joined to the folder of the file that names it
+    and checked to stay inside the tree. Or, with inline ``ENC[...]`` values, ``file`` is the
+    configuration file itself and ``inline`` is True; ``fields`` then names the inline fields.
+    ``mark`` is where it was written; ``root`` is the folder that a secret file may not leave.
+    """
+
+    file: str
+    mark: Mark
+    root: str
+    inline: bool = False
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attestation:
+    """A person's word in git for what the exchange cannot tell: ``by`` whom and ``on`` which day."""
+
+    subject: str
+    by: str
+    on: date
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One API key on one exchange account, for one purpose.
+
+    ``permissions`` narrows what is derived from the strategies: False forbids a permission, True
+    demands it. ``marks`` gives the place of each field that was written, by its YAML name.
+    """
+
+    id: str
+    name: str
+    exchange: str
+    market: Market
+    credentials: CredentialRef
+    mark: Mark
+    egress: str | None = None
+    account: AccountPin | None = None
+    permissions: Mapping[Permission, bool] = field(default_factory=dict)
+    attestations: Mapping[str, Attestation] = field(default_factory=dict)
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeSpec:
+    """A system that executes strategies, as the files describe it."""
+
+    id: str
+    type: str
+    mark: Mark
+    url: str | None = None
+    credentials: CredentialRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """One bot configuration on one connection.
+
+    ``parameters`` holds everything that the runtime takes, JSON-like with amounts and percentages
+    as text: ``pairs``, ``risk_level``, ``margin_limit``, ``averaging``, ``recovery_mode``,
+    ``settings``; absent ones are left out. It is what a change of settings compares.
+    """
+
+    id: str
+    name: str
+    connection: str
+    runtime: str
+    enabled: bool
+    pairs: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    mark: Mark
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """An exception with an end: ``check`` does not block ``connection`` until the end of ``until``."""
+
+    check: str
+    connection: str
+    reason: str
+    approved_by: str
+    until: date
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The team's rules. ``recipients`` names allowed SOPS recipients by SOPS' own group name
+    (``age``, ``pgp``, ``kms``, ``gcp_kms``, ``azure_kv``, ``hc_vault``, ``hckms``): age and PGP
+    are allowed without being named, and restricted to the named ones once any is named.
+    """
+
+    ip_whitelist: Requirement = Requirement.REQUIRED
+    max_key_age: timedelta | None = None
+    unknown_grace: timedelta = timedelta(minutes=15)
+    expiry_warning: timedelta = timedelta(days=14)
+    attestation_max_age: timedelta = timedelta(days=90)
+    recipients: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """Everything that the files say, merged; mappings by id."""
+
+    files: tuple[str, ...]
+    policy: Policy = field(default_factory=Policy)
+    egress: Mapping[str, Egress] = field(default_factory=dict)
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+    runtimes: Mapping[str, RuntimeSpec] = field(default_factory=dict)
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
+    waivers: tuple[Waiver, ...] = ()
+
+    def strategies_of(self, connection: str) -> tuple[Strategy, ...]:
+        """The strategies that refer to ``connection``, by id."""
+        mine = (s for s in self.strategies.values() if s.connection == connection)
+        return tuple(sorted(mine, key=lambda strategy: strategy.id))

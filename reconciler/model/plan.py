@@ -1,0 +1,113 @@
+"""The ordered actions that would make live equal desired, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from reconciler.model.desired import EMPTY
+
+
+class ActionKind(StrEnum):
+    """What a plan does with one strategy. Only the first three act on a runtime."""
+
+    DISABLE = "disable"
+    CHANGE = "change"
+    ENABLE = "enable"
+    HOLD = "hold"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+    UNMANAGED = "unmanaged"
+    NONE = "none"
+
+    @property
+    def acts(self) -> bool:
+        """Whether applying it calls the runtime."""
+        return self in (ActionKind.DISABLE, ActionKind.CHANGE, ActionKind.ENABLE)
+
+    @property
+    def symbol(self) -> str:
+        """The sign before its word in a text plan."""
+        return _SYMBOLS[self]
+
+
+_SYMBOLS = {
+    ActionKind.DISABLE: "-",
+    ActionKind.CHANGE: "~",
+    ActionKind.ENABLE: "+",
+    ActionKind.HOLD: "?",
+    ActionKind.BLOCKED: "!",
+    ActionKind.UNKNOWN: "?",
+    ActionKind.UNMANAGED: "*",
+    ActionKind.NONE: "=",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningStrategy:
+    """A strategy as a runtime knows it; ``enabled`` is ``None`` when the runtime does not tell."""
+
+    id: str
+    enabled: bool | None
+    parameters: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One line of a plan.
+
+    ``HOLD`` leaves a running strategy alone while its evidence is unknown, until the grace
+    period ends; ``BLOCKED`` and ``UNKNOWN`` keep one that should run from starting;
+    ``UNMANAGED`` runs but is not in git and was not enabled by this tool; ``NONE`` is as
+    desired. ``checks`` names the findings behind it. ``before`` and ``after`` are parameters,
+    only where the action changes them.
+    """
+
+    kind: ActionKind
+    strategy: str
+    runtime: str
+    reason: str
+    connection: str | None = None
+    checks: tuple[str, ...] = ()
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The actions, disables first, and the digest over what was reviewed."""
+
+    actions: tuple[Action, ...]
+    digest: str
+    targets: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> tuple[Action, ...]:
+        """The actions that would call a runtime."""
+        return tuple(action for action in self.actions if action.kind.acts)
+
+    def counts(self) -> dict[ActionKind, int]:
+        """How many actions there are of each kind, every kind named."""
+        return {kind: sum(a.kind is kind for a in self.actions) for kind in ActionKind}
+
+
+class OutcomeState(StrEnum):
+    """What became of one action."""
+
+    DONE = "done"
+    FAILED = "failed"
+    NOT_TRIED = "not_tried"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The result of one acting action, verified by reading back."""
+
+    action: Action
+    state: OutcomeState
+    detail: str = ""
+    at: datetime | None = None

@@ -1,0 +1,1 @@
+"""From verdicts and runtime states to an ordered plan with a digest; pure."""

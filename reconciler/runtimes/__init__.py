@@ -1,0 +1,1 @@
+"""Systems that execute strategies, one file each, behind one protocol."""

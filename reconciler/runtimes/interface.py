@@ -1,0 +1,31 @@
+"""The protocol behind which every runtime stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from reconciler.model.plan import RunningStrategy
+
+
+class Runtime(Protocol):
+    """One system that executes strategies. Only ``read`` may be called by a dry run.
+
+    The acting methods are idempotent: enabling what is enabled with the same parameters does
+    nothing. ``token`` is the fencing token of the applier's lease; a runtime that can compare it
+    refuses an older one with :class:`reconciler.model.errors.LockHeld`. Each raises
+    :class:`reconciler.model.errors.ReconcilerError` when the outcome is a known failure and may
+    raise anything else when it is unknown: the engine reads back either way.
+    """
+
+    async def read(self) -> Mapping[str, RunningStrategy]:
+        """Everything that the runtime holds, by strategy id, ours or not."""
+
+    async def enable(self, strategy: str, parameters: Mapping[str, Any], *, token: int) -> None:
+        """Start ``strategy`` with ``parameters``."""
+
+    async def change(self, strategy: str, parameters: Mapping[str, Any], *, token: int) -> None:
+        """Give a running ``strategy`` new ``parameters``."""
+
+    async def disable(self, strategy: str, *, token: int) -> None:
+        """Stop ``strategy`` from opening anything; what it holds stays its own."""

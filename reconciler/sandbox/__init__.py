@@ -1,0 +1,1 @@
+"""Local servers that speak the exchanges' wire protocols, for the demo and the tests."""

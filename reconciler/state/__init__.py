@@ -1,0 +1,1 @@
+"""What must survive a pass: inventory, journal, lease, the embedded ledger."""
