@@ -1,0 +1,61 @@
+# Two commands do all the set-up on a machine with Python 3.11+, git and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test pytest lint types contracts wheel docs bench clean
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml requirements/constraints.txt requirements/demo.txt
+	$(PIP) install --require-hashes --no-deps -r requirements/demo.txt
+	$(PIP) install -c requirements/constraints.txt -e '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(PIP) install -c requirements/constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.demo ## Run the main job on the sandbox: a dry run, an apply, a second dry run
+	@$(BIN)/reconcile demo
+
+test: lint types contracts pytest wheel ## Everything CI runs
+
+pytest: $(VENV)/.dev ## The tests alone
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(VENV)/.dev ## Style
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev ## Types
+	$(BIN)/mypy
+
+contracts: $(VENV)/.dev ## Which room may import which
+	$(BIN)/lint-imports
+
+wheel: $(VENV)/.dev ## Build the wheel, install it into an empty environment, run it once
+	rm -rf build/wheel && mkdir -p build/wheel
+	$(BIN)/python -m build --wheel --outdir build/wheel . > build/wheel/build.log 2>&1 || { cat build/wheel/build.log; exit 1; }
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip --disable-pip-version-check --quiet install -c requirements/constraints.txt build/wheel/*.whl
+	cd build/wheel && venv/bin/reconcile --version
+	cd build/wheel && venv/bin/reconcile validate -f "$$(venv/bin/python -c 'from reconciler.resources import folder; print(folder("examples"))')/connections.yaml"
+
+docs: $(VENV)/.dev ## Write the generated pages anew
+	$(BIN)/python -m reconciler.checks.docs > docs/checks.md
+
+bench: $(VENV)/.dev ## Print the benchmarks' figures
+	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/pass.py
+
+clean: ## Remove what was built
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
