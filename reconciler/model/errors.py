@@ -5,6 +5,7 @@
     ReconcilerError                 1  failed
     ├── ObservationError            1  could not observe (a dependency of a read is missing or broken)
     ├── WriteRefused                1  the read-only guard stopped a call (always a bug of ours)
+    ├── StateError                  1  the state store cannot be read or written
     ├── ConfigError                 3  the files are wrong; carries every Problem
     ├── UsageError                  3  the command line is wrong
     ├── SecretsError                4  secrets cannot be read, or must not be
@@ -145,6 +146,12 @@ class WriteRefused(ReconcilerError):
     """The read-only transport guard stopped a call before a socket was opened."""
 
     code = "write-refused"
+
+
+class StateError(ReconcilerError):
+    """The state store cannot be read or written; the hint says what to do."""
+
+    code = "state"
 
 
 class UsageError(ReconcilerError):

@@ -56,6 +56,17 @@ class RunningStrategy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryItem:
+    """A strategy that this tool enabled, and where. Only these are disabled once git no longer names them."""
+
+    strategy: str
+    runtime: str
+    connection: str | None
+    enabled_at: datetime
+    parameters: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """One line of a plan.
 
