@@ -75,6 +75,10 @@ class Incoming:
         """Path and query as they stood in the request line."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
+    def seen_from(self, caller: str) -> Incoming:
+        """The same request as it is seen when it comes from the address ``caller``."""
+        return replace(self, caller=caller)
+
     @property
     def key(self) -> Key:
         """The key that signed. Raise ``LookupError`` on a public route."""
@@ -192,8 +196,13 @@ class Venue(ABC):
         """The documented error ``name`` with its placeholders filled."""
         return self.errors[name].filled(details)
 
-    def maintenance_page(self, status: int) -> Reply:
-        """What stands before the API while it is away: a page for people."""
+    def limited(self, incoming: Incoming) -> str:
+        """The error for a request that is one too many."""
+        del incoming
+        return "rate_limited"
+
+    def page(self, status: int) -> Reply:
+        """What stands before the API while it is away: a page for people, in HTML."""
         return Reply(status=status, body=HTML_PAGE.replace("{title}", "Under maintenance"))
 
     def find(self, api_key: str | None) -> Key | None:
