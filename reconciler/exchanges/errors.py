@@ -12,7 +12,7 @@ from typing import Final
 
 from reconciler.exchanges.interface import Answer, Transport
 from reconciler.model.kinds import KINDS
-from reconciler.model.live import Failure, FailureKind
+from reconciler.model.live import CallFailed, Failure, FailureKind
 
 MAX_MESSAGE: Final = 200
 MAX_CODE: Final = 40
@@ -30,10 +30,10 @@ class ErrorRow:
     """One row of an error table: which answers it holds for, and what they mean.
 
     Every condition that is given must hold: ``status`` and ``code`` equal one of theirs, ``match``
-    (case-insensitive) is found in the exchange's message or, without JSON, in the page's text.
-    A group ``ip`` in ``match`` names the caller's address; a group ``until_ms`` names the end of a
-    ban in ms since 1970. ``retry_after`` is in seconds, for when the answer names none. ``note``
-    is one more sentence for people. ``html`` limits the row to answers that are (or are not) JSON.
+    (case-insensitive) is found in the exchange's message or, without JSON, in the page's text. A
+    group ``until_ms`` in ``match`` names the end of a ban in ms since 1970. ``retry_after`` is in
+    seconds, for when the answer names none. ``note`` is one more sentence for people. ``html``
+    limits the row to answers that are not JSON (True) or that are (False).
     """
 
     kind: FailureKind
@@ -100,6 +100,11 @@ _CCXT_KINDS: Final[Mapping[str, FailureKind]] = MappingProxyType(
         "BadSymbol": FailureKind.BAD_REQUEST,
         "ArgumentsRequired": FailureKind.BAD_REQUEST,
     }
+)
+
+#: Kinds whose messages may name the address that the exchange saw.
+_NAMES_CALLER: Final = frozenset(
+    {FailureKind.IP_NOT_ALLOWED, FailureKind.REGION_BLOCKED, FailureKind.AMBIGUOUS_AUTH}
 )
 
 _ANY_AUTH: Final = (
@@ -184,7 +189,7 @@ def _from_row(
     return Failure(
         kind=row.kind,
         message=_sentence(row.kind, facts, note=row.note),
-        caller_ip=_address(groups.get("ip")),
+        caller_ip=_caller(facts.message) if row.kind in _NAMES_CALLER else None,
         retry_after=_wait(row, groups.get("until_ms"), answer.headers),
         candidates=row.candidates,
         call=call,
@@ -245,8 +250,20 @@ def _code(facts: _Facts) -> str | None:
     return redact(facts.code, limit=MAX_CODE) if facts.code else None
 
 
-def _address(text: str | None) -> str | None:
+def _caller(message: str) -> str | None:
+    """The address that a message names, when it names exactly one."""
+    found = {_address(token.strip(".:")) for token in re.split(r"[^0-9a-fA-F.:]+", message)} - {None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _address(text: str) -> str | None:
     try:
-        return str(ip_address(text.strip())) if text else None
+        return str(ip_address(text))
     except ValueError:
         return None
+
+
+def unexpected(call: str, why: str) -> CallFailed:
+    """The failure to raise when a judged success lacks what a parser needs; ``why`` is a sentence of ours."""
+    kind = FailureKind.UNEXPECTED_RESPONSE
+    return CallFailed(Failure(kind=kind, message=f"{KINDS[kind].title}: {why}", call=call))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
@@ -79,6 +80,9 @@ class Ask(Protocol):
 
     async def __call__(self, call: Call, params: Mapping[str, Any] | None = None) -> Json:
         """Raise :class:`reconciler.model.live.CallFailed` when ``judge`` found a failure."""
+
+    def now(self) -> datetime:
+        """The time by which "days left" in an answer count, in UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Shapes that exchanges share: words, addresses, times, ids, flags.
 
-Nothing but :func:`mapping` raises; what is not understood comes back as unknown (``None``), never as False.
+Nothing here raises, and what is not understood comes back as unknown (``None``), never as False.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ _INTEGER: Final = re.compile(r"[+-]?\d{1,20}")
 _MASKED: Final = re.compile(r"(?=.*\*)(?=.*[0-9a-fA-F])[0-9a-fA-F.:*]+")
 _ANYWHERE: Final = frozenset({"*", "0.0.0.0/0", "::/0"})
 _MAX_UID: Final = 64
+_SOUNDS_LIKE_RIGHT: Final = re.compile(
+    r"withdraw|transfer|perm|trad(?:e|ing)|auth|right|scope|enable|allow|read_?only", re.IGNORECASE
+)
 
 Network = IPv4Network | IPv6Network
 
@@ -198,8 +201,27 @@ def flag(value: Json) -> bool | None:
     return bool(value) if isinstance(value, int) and value in (0, 1) else None
 
 
-def mapping(value: Json) -> Mapping[str, Json]:
-    """``value`` when it is a mapping. Raise ``ValueError`` otherwise."""
-    if not isinstance(value, dict):
-        raise ValueError("the answer is no mapping")  # noqa: TRY004 - a shape of data, not a type of ours
-    return value
+def said(body: Json, *names: str) -> str | None:
+    """The first of the fields ``names`` that holds a text or a whole number, as text."""
+    if not isinstance(body, dict):
+        return None
+    for name in names:
+        value = body.get(name)
+        if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+            return str(value)
+    return None
+
+
+def strange_rights(body: Mapping[str, Json], known: Collection[str]) -> tuple[str, ...]:
+    """Names of fields that nobody knows and that sound like a right of the key, as unknown words."""
+    return tuple(name for name in body if name not in known and _SOUNDS_LIKE_RIGHT.search(name))
+
+
+def pair(symbol: str, joint: str) -> str:
+    """A ccxt symbol as the exchange's market id: ``BTC/USDT:USDT`` with joint ``-`` is ``BTC-USDT``."""
+    return symbol.split(":", 1)[0].replace("/", joint)
+
+
+def fields(value: Json) -> Mapping[str, Json]:
+    """``value`` when it is a mapping, else an empty one."""
+    return value if isinstance(value, dict) else {}
