@@ -1,0 +1,117 @@
+"""The catalogue: every check by id, and :func:`explain`, which puts one into words."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from textwrap import fill
+from types import MappingProxyType
+from typing import Final
+
+from reconciler.checks import account, key_life, naming, permissions, reading, sharing, waivers, whitelist
+from reconciler.checks.check import Answer, Case, Check, failed, passed
+from reconciler.model.errors import UsageError
+from reconciler.model.finding import Severity
+from reconciler.model.kinds import KINDS
+from reconciler.model.live import RETRYABLE, FailureKind
+
+WIDTH: Final = 88
+
+
+def waiver_void(case: Case) -> Answer:
+    """Whether every waiver of the connection names a check that can be waived."""
+    void = [waiver for waiver in waivers.of(case) if not _waivable(waiver.check)]
+    if not void:
+        return passed("every waiver names a check that can be waived")
+    named = ", ".join(sorted({waiver.check for waiver in void}))
+    return failed(f"waived without effect: {named}", mark=void[0].mark)
+
+
+def _waivable(check: str) -> bool:
+    found = CATALOGUE.get(check)
+    return found is not None and found.waivable
+
+
+_VOID = Check(
+    id="waiver-void",
+    title="Waivers have an effect",
+    asks="Does every waiver of the connection name a check that can be waived?",
+    cause="The waiver names a check that does not exist, or one that nothing may waive.",
+    fix="Correct the check's id, or remove the waiver.",
+    explanation="A waiver that waives nothing misleads reviewers: it looks like an approval and is none.",
+    rule=waiver_void,
+    severity=Severity.ADVISORY,
+)
+
+_ALL = (
+    *reading.CHECKS,
+    *permissions.CHECKS,
+    *whitelist.CHECKS,
+    *account.CHECKS,
+    *key_life.CHECKS,
+    *sharing.CHECKS,
+    *naming.CHECKS,
+    waivers.EXPIRED,
+    _VOID,
+)
+
+#: Every check by id, in the order in which findings are listed.
+CATALOGUE: Final[Mapping[str, Check]] = MappingProxyType({check.id: check for check in _ALL})
+
+
+def severity_words(check: Check) -> str:
+    """How a check weighs, for people: ``blocking, can never be waived``."""
+    weight = check.severity.value
+    if check.varies:
+        other = Severity.ADVISORY if check.severity is Severity.BLOCKING else Severity.BLOCKING
+        weight = f"{weight}, or {other.value} as policy and files say"
+    return weight if check.waivable else f"{weight}, can never be waived"
+
+
+def explain(id_: str) -> str:
+    """What a check id or a failure kind means: question, cause, fix and reason, as plain text.
+
+    Raises:
+        UsageError: nothing is named so; the hint names what is near.
+    """
+    if id_ in CATALOGUE:
+        return _explain_check(CATALOGUE[id_])
+    if id_ in {kind.value for kind in FailureKind}:
+        return _explain_kind(FailureKind(id_))
+    known = [*CATALOGUE, *(kind.value for kind in FailureKind)]
+    near = difflib.get_close_matches(id_, known, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else "`reconcile explain` lists them all"
+    raise UsageError(f"there is no check or failure kind named {id_!r}", hint=hint)
+
+
+def _explain_check(check: Check) -> str:
+    return "\n".join(
+        (
+            f"{check.id}: {check.title}",
+            severity_words(check),
+            "",
+            _line("asks", check.asks),
+            _line("cause", check.cause),
+            _line("fix", check.fix),
+            "",
+            fill(check.explanation, WIDTH, break_on_hyphens=False),
+        )
+    )
+
+
+def _explain_kind(kind: FailureKind) -> str:
+    texts = KINDS[kind]
+    retry = "a retry may help" if kind in RETRYABLE else "a retry does not help"
+    return "\n".join(
+        (
+            f"{kind.value}: {texts.title}",
+            f"failure kind, {retry}",
+            "",
+            _line("cause", texts.cause),
+            _line("fix", texts.fix),
+        )
+    )
+
+
+def _line(word: str, text: str) -> str:
+    return fill(f"{word + ':':<7}{text}", WIDTH, subsequent_indent=" " * 7, break_on_hyphens=False)

@@ -1,0 +1,157 @@
+"""What a check is: the case it judges, the answer it gives, and the texts that explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import TypeAlias
+
+from reconciler.model.desired import Connection, Desired, Egress, Strategy
+from reconciler.model.errors import Mark, SecretsError
+from reconciler.model.finding import Severity, Verdict
+from reconciler.model.live import FailureKind, KeyReport, Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Everything that the checks of one connection may look at.
+
+    ``strategies`` are those in git that refer to the connection; ``peers`` are the ids of other
+    connections whose key has the same fingerprint; ``secrets_error`` is why the credentials could
+    not be read, where they could not; ``now`` is aware and in UTC.
+    """
+
+    desired: Desired
+    connection: Connection
+    observation: Observation
+    now: datetime
+    strategies: tuple[Strategy, ...] = ()
+    peers: tuple[str, ...] = ()
+    secrets_error: SecretsError | None = None
+
+    @property
+    def report(self) -> KeyReport | None:
+        """What the exchange said of the key, ``None`` when the read failed or was not tried."""
+        observed = self.observation
+        return None if observed.failure or observed.unread is not None else observed.report
+
+    @property
+    def used_by(self) -> tuple[Strategy, ...]:
+        """The strategies that should run on this connection."""
+        return tuple(strategy for strategy in self.strategies if strategy.enabled)
+
+    @property
+    def egress(self) -> Egress | None:
+        """The network exit that the connection names, ``None`` when it names none."""
+        name = self.connection.egress
+        return None if name is None else self.desired.egress.get(name)
+
+    @property
+    def credentials_held(self) -> bool:
+        """Whether the credentials were really there for this read."""
+        return self.secrets_error is None and self.observation.unread is None
+
+    def place(self, field: str) -> Mark:
+        """Where ``field`` of the connection was written, else where the connection starts."""
+        return self.connection.marks.get(field, self.connection.mark)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one check found. Empty ``cause`` and ``fix`` mean those of the check itself.
+
+    ``severity`` is only for checks that vary with policy or the files; ``None`` is the default.
+    """
+
+    verdict: Verdict
+    evidence: str
+    severity: Severity | None = None
+    cause: str = ""
+    fix: str = ""
+    mark: Mark | None = None
+    kind: FailureKind | None = None
+    attested_by: str | None = None
+
+
+Rule: TypeAlias = Callable[[Case], Answer]
+ReportRule: TypeAlias = Callable[[Case, KeyReport], Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A named rule and its texts.
+
+    ``asks`` is the question whose *yes* is a pass. ``severity`` is the default one; with
+    ``varies`` policy or the files may choose the other. ``waivable`` says whether a waiver in git
+    can keep it from blocking.
+    """
+
+    id: str
+    title: str
+    asks: str
+    cause: str
+    fix: str
+    explanation: str
+    rule: Rule
+    severity: Severity = Severity.BLOCKING
+    varies: bool = False
+    waivable: bool = True
+
+    @property
+    def may_block(self) -> bool:
+        """Whether this check can ever keep a strategy from running."""
+        return self.severity is Severity.BLOCKING or self.varies
+
+
+def passed(evidence: str, *, severity: Severity | None = None) -> Answer:
+    """A pass on ``evidence``."""
+    return Answer(verdict=Verdict.PASS, evidence=evidence, severity=severity)
+
+
+def failed(
+    evidence: str,
+    *,
+    severity: Severity | None = None,
+    cause: str = "",
+    fix: str = "",
+    mark: Mark | None = None,
+) -> Answer:
+    """A fail on ``evidence``."""
+    return Answer(verdict=Verdict.FAIL, evidence=evidence, severity=severity, cause=cause, fix=fix, mark=mark)
+
+
+def unknown(
+    evidence: str,
+    *,
+    severity: Severity | None = None,
+    cause: str = "",
+    fix: str = "",
+    mark: Mark | None = None,
+) -> Answer:
+    """An unknown, with ``evidence`` for why it cannot be told."""
+    return Answer(
+        verdict=Verdict.UNKNOWN, evidence=evidence, severity=severity, cause=cause, fix=fix, mark=mark
+    )
+
+
+def on_report(rule: ReportRule) -> Rule:
+    """A rule over the key report, which answers unknown as long as there is none."""
+
+    @wraps(rule)
+    def judge(case: Case) -> Answer:
+        if case.report is None:
+            return unknown(
+                "the key was not read",
+                cause="Nothing is known of a key that could not be read.",
+                fix="Solve connection-test first; this check then answers by itself.",
+            )
+        return rule(case, case.report)
+
+    return judge
+
+
+def days(count: int) -> str:
+    """``1 day``, ``14 days``."""
+    return f"{count} day" if count == 1 else f"{count} days"

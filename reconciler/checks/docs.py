@@ -1,0 +1,66 @@
+"""``docs/checks.md``, generated: ``python -m reconciler.checks.docs > docs/checks.md``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from reconciler.checks.catalogue import CATALOGUE, severity_words
+from reconciler.checks.check import Check
+from reconciler.model.kinds import KINDS, KindText
+from reconciler.model.live import RETRYABLE, FailureKind
+
+_HEAD = """\
+# Checks
+
+Every connection is asked every check, and each answers pass, fail or unknown. A strategy runs only while
+every blocking check of its connection passes; an advisory one is only told. `reconcile explain CHECK`
+prints one of them.
+
+This page is generated from the catalogue (`python -m reconciler.checks.docs`); change it there.
+"""
+
+
+def render() -> str:
+    """The whole page as Markdown, with a newline at its end."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield _HEAD
+    yield "| check | asks | weight |"
+    yield "|---|---|---|"
+    for check in CATALOGUE.values():
+        yield f"| [{check.id}](#{check.id}) | {check.asks} | {severity_words(check)} |"
+    for check in CATALOGUE.values():
+        yield from _check(check)
+    yield "\n## Failure kinds"
+    yield (
+        "\nWhy a live read did not succeed; connection-test, balance-unreadable and orders-unreadable "
+        "name one.\n"
+    )
+    yield "| kind | title | a retry may help |"
+    yield "|---|---|---|"
+    for kind, texts in KINDS.items():
+        yield f"| [{kind.value}](#{kind.value}) | {texts.title} | {'yes' if kind in RETRYABLE else 'no'} |"
+    for kind, texts in KINDS.items():
+        yield from _kind(kind, texts)
+
+
+def _check(check: Check) -> Iterator[str]:
+    yield f"\n## {check.id}"
+    yield f"\n**{check.title}** ({severity_words(check)}). {check.asks}"
+    yield f"\n{check.explanation}"
+    yield f"\n- Usual cause: {check.cause}"
+    yield f"- Fix: {check.fix}"
+
+
+def _kind(kind: FailureKind, texts: KindText) -> Iterator[str]:
+    yield f"\n### {kind.value}"
+    yield f"\n**{texts.title}.**"
+    yield f"\n- Cause: {texts.cause}"
+    yield f"- Fix: {texts.fix}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

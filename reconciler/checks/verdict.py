@@ -1,0 +1,79 @@
+"""From a case to its findings, from findings to a permit and a status."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from reconciler.checks.catalogue import CATALOGUE
+from reconciler.checks.check import Answer, Case, Check
+from reconciler.checks.waivers import waiver_for
+from reconciler.model.finding import Finding, Severity, Subject, Verdict
+from reconciler.model.live import Observation, Status
+
+#: The checks of which each must have answered before anything may run.
+REQUIRED = frozenset(check.id for check in CATALOGUE.values() if check.may_block)
+
+
+def evaluate(case: Case) -> tuple[Finding, ...]:
+    """Exactly one finding for every check of the catalogue, in its order, passes included."""
+    return tuple(_finding(case, check) for check in CATALOGUE.values())
+
+
+def permits(findings: Iterable[Finding]) -> bool:
+    """Whether a strategy may run on the one connection that ``findings`` are about.
+
+    True only if every check that can block answered exactly once and none of them blocks. What a
+    finding claims of its own severity or waiver counts only as far as the catalogue allows it.
+    """
+    held = tuple(findings)
+    answered = Counter(finding.check for finding in held)
+    complete = all(answered[check] == 1 for check in REQUIRED)
+    one_subject = len({(finding.subject, finding.subject_id) for finding in held}) == 1
+    return complete and one_subject and not any(_blocks(finding) for finding in held)
+
+
+def status(observation: Observation, findings: Iterable[Finding]) -> Status:
+    """The status of a connection: connected only where a strategy may run."""
+    held = tuple(findings)
+    if observation.unread is not None:
+        return Status.UNCHECKED
+    test = next((f.verdict for f in held if f.check == "connection-test"), Verdict.UNKNOWN)
+    if test is Verdict.FAIL:
+        return Status.REJECTED
+    if test is Verdict.UNKNOWN:
+        return Status.UNREACHABLE if observation.failure else Status.UNCHECKED
+    return Status.CONNECTED if permits(held) else Status.DEGRADED
+
+
+def _finding(case: Case, check: Check) -> Finding:
+    answer = check.rule(case)
+    waiver = waiver_for(case, check.id) if check.waivable and answer.verdict is not Verdict.PASS else None
+    return replace(_shown(case, check, answer), waived_by=waiver.approved_by if waiver else None)
+
+
+def _shown(case: Case, check: Check, answer: Answer) -> Finding:
+    told = answer.verdict is Verdict.PASS
+    return Finding(
+        check=check.id,
+        verdict=answer.verdict,
+        severity=(answer.severity if check.varies else None) or check.severity,
+        subject=Subject.CONNECTION,
+        subject_id=case.connection.id,
+        mark=answer.mark or case.connection.mark,
+        evidence=answer.evidence,
+        cause="" if told else answer.cause or check.cause,
+        fix="" if told else answer.fix or check.fix,
+        kind=answer.kind.value if answer.kind else None,
+        attested_by=answer.attested_by,
+    )
+
+
+def _blocks(finding: Finding) -> bool:
+    check = CATALOGUE.get(finding.check)
+    if check is None or finding.verdict is Verdict.PASS:
+        return False
+    severity = finding.severity if check.varies else check.severity
+    waived = check.waivable and finding.waived_by is not None
+    return severity is Severity.BLOCKING and not waived
