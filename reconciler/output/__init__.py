@@ -1,1 +1,1 @@
-"""Renderers, each a pure function of a report."""
+"""Renderers, each a pure function of a report; ``registry`` names them."""

@@ -1,0 +1,101 @@
+"""How findings read on a screen: the blocking ones first, each with evidence, cause and fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from reconciler.model.finding import Finding, Severity, Verdict
+from reconciler.output.clean import shortened
+from reconciler.output.document import BLANK, Line, Role, Span, labelled
+from reconciler.output.words import counted
+
+#: An exchange may answer with a whole page of HTML; a screen shows its beginning.
+LONGEST: Final = 600
+
+#: Checks that say why nothing was read. Every other unknown beside them only follows from it.
+ROOTS: Final = frozenset({"connection-test", "credentials-unreadable"})
+
+
+def finding_lines(findings: Sequence[Finding], *, was_read: bool, verbose: bool) -> Iterator[Line]:
+    """The findings of one subject, most pressing first; passes only where ``verbose`` or attested.
+
+    Where the key was not read (``was_read``), the unknowns that merely follow are one line, so
+    that the reason is not lost among them.
+    """
+    follow = () if verbose or was_read else _consequences(findings)
+    shown = [f for f in sorted(findings, key=_pressing) if f not in follow and _matters(f, verbose=verbose)]
+    for before, finding in zip([None, *shown], shown, strict=False):
+        if finding.verdict is not Verdict.PASS:
+            yield BLANK
+            yield from _told(finding)
+            continue
+        if before is None or before.verdict is not Verdict.PASS:
+            yield BLANK
+        yield _passed(finding)
+    if follow:
+        yield BLANK
+        yield _folded(follow)
+
+
+def _matters(finding: Finding, *, verbose: bool) -> bool:
+    return verbose or finding.verdict is not Verdict.PASS or finding.attested_by is not None
+
+
+def _consequences(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    held = tuple(findings)
+    if not any(f.check in ROOTS and f.verdict is not Verdict.PASS for f in held):
+        return ()
+    unknown = (f for f in held if f.verdict is Verdict.UNKNOWN and f.waived_by is None)
+    return tuple(f for f in unknown if f.check not in ROOTS)
+
+
+def _pressing(finding: Finding) -> tuple[bool, bool, bool, str, str]:
+    passed = finding.verdict is Verdict.PASS
+    return (passed, not finding.blocks, finding.verdict is Verdict.UNKNOWN, finding.check, finding.subject_id)
+
+
+def _word(finding: Finding) -> tuple[str, Role]:
+    """The symbol and word of a verdict; unknown says so whether it blocks or not."""
+    if finding.verdict is Verdict.PASS:
+        return ("a attested", Role.WARN) if finding.attested_by else ("✓ pass", Role.GOOD)
+    if finding.waived_by is not None:
+        return "w waived", Role.WARN
+    if finding.verdict is Verdict.UNKNOWN:
+        return "? unknown", Role.UNKNOWN
+    return ("! blocks", Role.BAD) if finding.blocks else ("i advice", Role.WARN)
+
+
+def _passed(finding: Finding) -> Line:
+    word, role = _word(finding)
+    by = f"on the word of {finding.attested_by}" if finding.attested_by else ""
+    told = [part for part in (finding.evidence, by) if part]
+    return labelled(word, Span(finding.check), Span(": " if told else ""), Span("; ".join(told)), role=role)
+
+
+def _told(finding: Finding) -> Iterator[Line]:
+    word, role = _word(finding)
+    yield labelled(word, Span(finding.check, Role.TITLE), Span(_remark(finding), Role.MUTED), role=role)
+    if finding.evidence:
+        yield labelled("", shortened(finding.evidence, LONGEST))
+    if finding.waived_by is not None:
+        yield labelled("by", finding.waived_by, indent=6)
+    if finding.cause:
+        yield labelled("cause", shortened(finding.cause, LONGEST), indent=6)
+    if finding.fix:
+        yield labelled("fix", Span(shortened(finding.fix, LONGEST)), indent=6)
+
+
+def _remark(finding: Finding) -> str:
+    """What the word leaves open: the kind of failure, whether an unknown blocks, and the place."""
+    remarks = [finding.kind] if finding.kind else []
+    if finding.verdict is Verdict.UNKNOWN and finding.waived_by is None:
+        remarks.append("blocks until known" if finding.severity is Severity.BLOCKING else "does not block")
+    remark = f" ({', '.join(remarks)})" if remarks else ""
+    return f"{remark} · {finding.mark}" if finding.mark else remark
+
+
+def _folded(findings: Sequence[Finding]) -> Line:
+    names = ", ".join(sorted({finding.check for finding in findings}))
+    told = f"{counted(len(findings), 'check')} could not be answered, because the key was not read: {names}"
+    return labelled("? unknown", Span(told, Role.MUTED), role=Role.UNKNOWN)
