@@ -1,0 +1,179 @@
+"""The lease that one applier holds at a time, and the fencing token that outlives it.
+
+A lease alone is no mutual exclusion: a holder can be paused between looking and acting. So each
+acquisition gets a larger token, every write is refused under an older one, and a runtime that can
+compare tokens refuses it too. Whoever wakes after its time finds out before it acts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from reconciler.model.errors import LockHeld, StateError, UsageError
+from reconciler.state import schema
+from reconciler.state.database import Writer
+from reconciler.state.records import Clock, Holder, LeaseRecord, lease_of, shown
+
+DEFAULT_TTL: Final = timedelta(seconds=60)
+_NAME: Final = "apply"
+_TABLE: Final = schema.lease
+_MINE: Final = _TABLE.c.name == _NAME
+_NOBODY: Final = {"host": None, "pid": None, "user": None, "started_at": None, "expires_at": None}
+
+
+class Lease:
+    """A held lease. Made by :func:`hold`; safe to ask from any thread."""
+
+    def __init__(self, db: Writer, *, token: int, expires_at: datetime, ttl: timedelta, clock: Clock) -> None:
+        self._db = db
+        self._token = token
+        self._expires_at = expires_at
+        self._ttl = ttl
+        self._clock = clock
+        self._lost = ""
+
+    @property
+    def token(self) -> int:
+        """The fencing token: larger than that of every holder before."""
+        return self._token
+
+    @property
+    def lost(self) -> bool:
+        """Whether it was found expired or superseded; it never comes back."""
+        return bool(self._lost)
+
+    def check(self) -> None:
+        """Return when this process may act now; call it before each action.
+
+        It renews once a third of the time is gone, so an action starts with at least two
+        thirds of it left. Raise :class:`LockHeld` when the lease expired, even if nobody
+        took it yet, or when another holder came.
+        """
+        if self._clock() >= self._expires_at - self._ttl * 2 / 3:
+            self.renew()
+            return
+        self._refuse_if_lost()
+        record = self._db.read(read)
+        if record is None or record.token != self._token or record.holder is None:
+            self._lose("another process took it, or it was unlocked")
+
+    def renew(self) -> None:
+        """Hold it for a whole time from now. Raise :class:`LockHeld` when it is no longer held."""
+        self._refuse_if_lost()
+        now = self._clock()
+        extended = now + self._ttl
+        if now >= self._expires_at:
+            self._lose(f"it ended at {shown(self._expires_at)}, before this process got to renew it")
+        still_ours = (_TABLE.c.token == self._token) & _TABLE.c.expires_at.is_not(None)
+        statement = sa.update(_TABLE).where(_MINE, still_ours).values(expires_at=extended)
+        if self._db.write(lambda connection: connection.execute(statement).rowcount) != 1:
+            self._lose("another process took it, or it was unlocked")
+        self._expires_at = extended
+
+    async def keep(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Renew at every third of the time until cancelled, or until the lease is lost.
+
+        A renewal that the disk refuses is tried again at the next third: ``check`` decides.
+        """
+        while not self.lost:
+            await sleep(self._ttl.total_seconds() / 3)
+            with contextlib.suppress(LockHeld, StateError):
+                self.renew()
+
+    def _refuse_if_lost(self) -> None:
+        if self._lost:
+            self._lose(self._lost)
+
+    def _lose(self, why: str) -> None:
+        self._lost = why
+        raise LockHeld(
+            f"this apply lost its lock: {why}",
+            hint="nothing more was done; run it again, it continues from what was recorded",
+        )
+
+
+@contextlib.contextmanager
+def hold(db: Writer, *, holder: Holder, ttl: timedelta, clock: Clock) -> Iterator[Lease]:
+    """Hold the lease for the length of the block. Raise :class:`LockHeld` when another does."""
+    now = clock()
+    expires_at = now + ttl
+    token = db.write(lambda connection: _acquire(connection, holder, now, expires_at))
+    lease = Lease(db, token=token, expires_at=expires_at, ttl=ttl, clock=clock)
+    try:
+        yield lease
+    finally:
+        with contextlib.suppress(StateError):  # it ends by itself; what happened inside matters more
+            db.write(lambda connection: _release(connection, token))
+
+
+def read(connection: Connection) -> LeaseRecord | None:
+    """The lease as it lies in the state, ``None`` before the first apply."""
+    row = connection.execute(sa.select(_TABLE).where(_MINE).with_for_update()).one_or_none()
+    return lease_of(row) if row else None
+
+
+def fence(connection: Connection, token: int) -> None:
+    """Raise :class:`LockHeld` when a newer holder came than the one with ``token``."""
+    record = read(connection)
+    if record is None or record.token != token:
+        raise LockHeld(
+            "another apply took the lock since; this one may change nothing more",
+            hint="run it again, it continues from what was recorded",
+        )
+
+
+def unlock(connection: Connection, token: int) -> LeaseRecord:
+    """End the lease with ``token``, whose holder is then fenced off; gives what it was.
+
+    Raise :class:`UsageError` when no such lease is held: a lease is never ended blindly.
+    """
+    record = read(connection)
+    if record is None or record.holder is None or record.token != token:
+        raise UsageError(
+            f"no lock with the number {token} is held",
+            hint="take the number from the message of the apply that was refused",
+        )
+    connection.execute(sa.update(_TABLE).where(_MINE).values(token=token + 1, **_NOBODY))
+    return record
+
+
+def _acquire(connection: Connection, holder: Holder, now: datetime, expires_at: datetime) -> int:
+    record = read(connection)
+    if record is not None and record.held(now):
+        raise _held_by_another(record)
+    token = record.token + 1 if record else 1
+    values = {
+        "token": token,
+        "host": holder.host,
+        "pid": holder.pid,
+        "user": holder.user,
+        "started_at": holder.started_at,
+        "expires_at": expires_at,
+    }
+    if record is None:
+        connection.execute(sa.insert(_TABLE).values(name=_NAME, **values))
+    else:
+        connection.execute(sa.update(_TABLE).where(_MINE).values(**values))
+    return token
+
+
+def _release(connection: Connection, token: int) -> None:
+    connection.execute(sa.update(_TABLE).where(_MINE, _TABLE.c.token == token).values(**_NOBODY))
+
+
+def _held_by_another(record: LeaseRecord) -> LockHeld:
+    until = shown(record.expires_at) if record.expires_at else "never"
+    return LockHeld(
+        f"another apply holds the lock: {record.holder} (until {until} unless it renews)",
+        hint=(
+            "wait for it to finish; if that process is gone the lock ends by itself at that time, "
+            f"or at once with `reconcile unlock {record.token}`"
+        ),
+    )

@@ -1,0 +1,59 @@
+"""What can go wrong with a SQLite file, with cause and fix."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from reconciler.model.errors import StateError
+
+_RESTORE: Final = (
+    "restore it from a backup, or move it away: the next apply then starts with an empty inventory, "
+    "so first disable by hand what git no longer names"
+)
+_CAUSES: Final = {
+    "SQLITE_NOTADB": ("is no SQLite database", "name another file with --state; nothing was touched"),
+    "SQLITE_CORRUPT": ("is damaged", _RESTORE),
+    "SQLITE_BUSY": ("is being written by another process", "try again when that one is done"),
+    "SQLITE_LOCKED": ("is being written by another process", "try again when that one is done"),
+    "SQLITE_FULL": ("cannot be written: the disk is full", "make room; what was recorded is intact"),
+    "SQLITE_READONLY": (
+        "cannot be written: it is read-only",
+        "give this user write access to file and folder",
+    ),
+    "SQLITE_CANTOPEN": ("cannot be opened", "check that the path is a file that this user may open"),
+    "SQLITE_PERM": ("cannot be opened", "check that the path is a file that this user may open"),
+    "SQLITE_IOERR": (
+        "cannot be read or written: the disk reports an error",
+        "check the disk, then try again",
+    ),
+}
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite, the driver and the system raise into :class:`StateError` with cause and fix."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        origin = getattr(error, "orig", None) or error
+        raise _explained(path, getattr(origin, "sqlite_errorname", "")) from error
+    except OSError as error:
+        raise StateError(
+            f"the state {path} cannot be used: {error.strerror or type(error).__name__}",
+            hint="check that its folder is writable and belongs to this user, or name another --state",
+        ) from error
+    except ValueError as error:
+        raise StateError(f"the state {path} holds a value that is not ours", hint=_RESTORE) from error
+
+
+def _explained(path: Path, name: str) -> StateError:
+    """The error for one of SQLite's result codes (https://www.sqlite.org/rescode.html)."""
+    primary = "_".join(name.split("_")[:2])
+    what, fix = _CAUSES.get(primary, ("could not be used", _RESTORE))
+    return StateError(f"the state {path} {what}{f' ({name})' if name else ''}", hint=fix)
