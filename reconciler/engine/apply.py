@@ -1,0 +1,254 @@
+"""Doing what a plan says, one action at a time, so that a kill at any instant leaves nothing unknown.
+
+Before an action its intent is recorded; then it is done, read back, and recorded with what it means
+for the inventory. The runtime's word outranks ours: an action counts as done when reading back shows
+it in effect, whatever the call said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from reconciler.model.errors import LockHeld, ReconcilerError, StateError
+from reconciler.model.plan import (
+    Action,
+    ActionKind,
+    InventoryItem,
+    Outcome,
+    OutcomeState,
+    Plan,
+    RunningStrategy,
+)
+from reconciler.runtimes.interface import Runtime
+from reconciler.state.lease import Lease
+from reconciler.state.records import Clock, Intent
+from reconciler.state.schema import plain
+from reconciler.state.store import Store
+
+Progress = Callable[[Outcome], None]
+"""Called with each outcome as it becomes known."""
+
+Holdings = Mapping[str, RunningStrategy]
+"""What a runtime holds, by strategy."""
+
+_ORDER: Final = {ActionKind.DISABLE: 0, ActionKind.CHANGE: 1, ActionKind.ENABLE: 2}
+_INTERRUPTED: Final = "interrupted before it was tried"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trouble:
+    """What a call to a runtime raised. ``known`` says that the runtime surely did not act."""
+
+    text: str
+    known: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    """What reading back shows. ``running`` is the strategy as it runs, where it does."""
+
+    state: OutcomeState
+    running: RunningStrategy | None = None
+
+
+def _never() -> bool:
+    return False
+
+
+async def apply(
+    plan: Plan,
+    *,
+    runtimes: Mapping[str, Runtime],
+    store: Store,
+    lease: Lease,
+    clock: Clock,
+    pass_id: int | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = _never,
+) -> tuple[Outcome, ...]:
+    """What became of each acting action of ``plan``, disables first; it raises for none of them.
+
+    One failure stops no other action, except that a strategy whose disable did not succeed is
+    not enabled. ``stop`` is asked between actions; what follows is then not tried. So it is
+    once the lease is lost, which ``lease.lost`` tells afterwards.
+    """
+    hand = _Hand(runtimes=runtimes, store=store, lease=lease, clock=clock, pass_id=pass_id)
+    outcomes: list[Outcome] = []
+    stuck: set[str] = set()
+    for action in sorted(plan.changes, key=lambda action: _ORDER[action.kind]):
+        if stop():
+            outcome = Outcome(action=action, state=OutcomeState.NOT_TRIED, detail=_INTERRUPTED)
+        elif action.strategy in stuck:
+            detail = "not tried: an earlier action on this strategy did not succeed"
+            outcome = Outcome(action=action, state=OutcomeState.NOT_TRIED, detail=detail)
+        else:
+            outcome = await hand.do(action)
+        if outcome.state is not OutcomeState.DONE:
+            stuck.add(action.strategy)
+        outcomes.append(outcome)
+        if progress:
+            progress(outcome)
+    return tuple(outcomes)
+
+
+async def recover(
+    *, runtimes: Mapping[str, Runtime], store: Store, lease: Lease, clock: Clock
+) -> tuple[Outcome, ...]:
+    """Find out what became of the actions that earlier passes began and never finished.
+
+    Call it under the lease before planning. Each is decided by reading its runtime again; one
+    whose runtime cannot be read stays open, and its outcome is unknown. Raise
+    :class:`LockHeld` or :class:`StateError` when the findings cannot be recorded.
+    """
+    hand = _Hand(runtimes=runtimes, store=store, lease=lease, clock=clock)
+    seen: dict[str, Holdings | None] = {}
+    outcomes = []
+    for intent in store.unfinished():
+        name = intent.action.runtime
+        if name not in seen:
+            seen[name] = await hand.read(name)
+        outcomes.append(hand.settle(intent, seen[name]))
+    return tuple(outcomes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hand:
+    """What acting takes: the runtimes, the journal and the right to act."""
+
+    runtimes: Mapping[str, Runtime]
+    store: Store
+    lease: Lease
+    clock: Clock
+    pass_id: int | None = None
+
+    async def do(self, action: Action) -> Outcome:
+        """Record the intent, act, read back, record the outcome."""
+        runtime = self.runtimes.get(action.runtime)
+        if runtime is None:
+            detail = f"the runtime {action.runtime} is not there: put it back into the files"
+            return self._outcome(action, OutcomeState.FAILED, detail)
+        try:
+            self.lease.check()
+            intent = self.store.intend(action, token=self.lease.token, at=self.clock(), pass_id=self.pass_id)
+        except LockHeld as error:
+            return self._outcome(action, OutcomeState.NOT_TRIED, str(error))
+        except StateError as error:
+            detail = f"not tried, because it could not be recorded: {error}"
+            return self._outcome(action, OutcomeState.FAILED, detail)
+        trouble = await _call(runtime, action, token=self.lease.token)
+        return self._conclude(intent, await self.read(action.runtime), trouble)
+
+    async def read(self, name: str) -> Holdings | None:
+        """What the runtime holds; ``None`` when it cannot be read."""
+        runtime = self.runtimes.get(name)
+        if runtime is None:
+            return None
+        try:
+            return await runtime.read()
+        except Exception:  # noqa: BLE001 - a runtime may raise anything; that it is unreadable is the answer
+            return None
+
+    def settle(self, intent: Intent, holdings: Holdings | None) -> Outcome:
+        """The outcome of an intent of an earlier pass, recorded unless it is still unknown."""
+        verdict = _verdict(intent.action, holdings)
+        detail = f"begun in an earlier pass that was cut off; {_WORDS[verdict.state]}"
+        outcome = self._outcome(intent.action, verdict.state, detail)
+        if verdict.state is not OutcomeState.UNKNOWN:
+            self._record(intent, outcome, verdict, ours=True)
+        return outcome
+
+    def _conclude(self, intent: Intent, holdings: Holdings | None, trouble: _Trouble | None) -> Outcome:
+        verdict = _verdict(intent.action, holdings)
+        detail = _detail(verdict, trouble)
+        outcome = self._outcome(intent.action, verdict.state, detail)
+        if verdict.state is OutcomeState.UNKNOWN or _may_come_late(verdict, trouble):
+            return outcome  # the intent stays open, so the next pass looks again
+        try:
+            self._record(intent, outcome, verdict, ours=trouble is None or not trouble.known)
+        except (LockHeld, StateError) as error:
+            late = f"{_WORDS[verdict.state]}, but that could not be recorded: {error}"
+            return replace(outcome, state=OutcomeState.UNKNOWN, detail=late)
+        return outcome
+
+    def _record(self, intent: Intent, outcome: Outcome, verdict: _Verdict, *, ours: bool) -> None:
+        action = intent.action
+        self.store.conclude(
+            intent,
+            outcome,
+            token=self.lease.token,
+            at=self.clock(),
+            keep=self._item(action, verdict.running) if ours and verdict.running else None,
+            drop=action.kind is ActionKind.DISABLE and verdict.state is OutcomeState.DONE,
+        )
+
+    def _item(self, action: Action, running: RunningStrategy) -> InventoryItem | None:
+        """What the inventory then holds: only enabling makes a strategy ours."""
+        if action.kind is ActionKind.ENABLE:
+            return InventoryItem(
+                strategy=action.strategy,
+                runtime=action.runtime,
+                connection=action.connection,
+                enabled_at=self.clock(),
+                parameters=running.parameters,
+            )
+        mine = self.store.inventory().get(action.strategy) if action.kind is ActionKind.CHANGE else None
+        if mine is None or mine.runtime != action.runtime:
+            return None
+        return replace(mine, parameters=running.parameters)
+
+    def _outcome(self, action: Action, state: OutcomeState, detail: str) -> Outcome:
+        return Outcome(action=action, state=state, detail=detail, at=self.clock())
+
+
+async def _call(runtime: Runtime, action: Action, *, token: int) -> _Trouble | None:
+    """Do it; what it raised as a trouble, without the text of an error that is not ours."""
+    try:
+        match action.kind:
+            case ActionKind.DISABLE:
+                await runtime.disable(action.strategy, token=token)
+            case ActionKind.CHANGE:
+                await runtime.change(action.strategy, action.after or {}, token=token)
+            case _:
+                await runtime.enable(action.strategy, action.after or {}, token=token)
+    except ReconcilerError as error:
+        return _Trouble(text=str(error), known=True)
+    except Exception as error:  # noqa: BLE001 - the protocol: anything else means an unknown outcome
+        return _Trouble(text=f"the call ended with {type(error).__name__}", known=False)
+    return None
+
+
+def _verdict(action: Action, holdings: Holdings | None) -> _Verdict:
+    """Judge an action by what its runtime holds now; nothing but a clear answer is done or failed."""
+    if holdings is None:
+        return _Verdict(state=OutcomeState.UNKNOWN)
+    found = holdings.get(action.strategy)
+    if found is not None and found.enabled is None:
+        return _Verdict(state=OutcomeState.UNKNOWN)
+    running = found if found is not None and found.enabled else None
+    if action.kind is ActionKind.DISABLE:
+        effect = running is None
+    else:
+        effect = running is not None and plain(running.parameters) == plain(action.after or {})
+    return _Verdict(state=OutcomeState.DONE if effect else OutcomeState.FAILED, running=running)
+
+
+def _may_come_late(verdict: _Verdict, trouble: _Trouble | None) -> bool:
+    """Whether a call that broke off may still take effect after it was read back as not in effect."""
+    return verdict.state is OutcomeState.FAILED and trouble is not None and not trouble.known
+
+
+_WORDS: Final = {
+    OutcomeState.DONE: "reading back shows it in effect",
+    OutcomeState.FAILED: "reading back shows it not in effect",
+    OutcomeState.UNKNOWN: "it could not be read back, so nobody knows; the next pass looks again",
+}
+
+
+def _detail(verdict: _Verdict, trouble: _Trouble | None) -> str:
+    if trouble is None and verdict.state is OutcomeState.DONE:
+        return ""
+    said = [trouble.text] if trouble else []
+    later = ["it may come late, so the next pass looks again"] if _may_come_late(verdict, trouble) else []
+    return "; ".join([*said, _WORDS[verdict.state], *later])
