@@ -1,1 +1,7 @@
 """From verdicts and runtime states to an ordered plan with a digest; pure."""
+
+from reconciler.planning.file import PlanFile, from_json, to_json
+from reconciler.planning.gate import Gate, gate
+from reconciler.planning.plan import make_plan
+
+__all__ = ["Gate", "PlanFile", "from_json", "gate", "make_plan", "to_json"]

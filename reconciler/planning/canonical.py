@@ -1,0 +1,84 @@
+"""One spelling for equal things: what files, databases and runtimes order or wrap differently."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, timedelta
+from enum import Enum
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+"""Plain JSON data: mapping, list, text, number, bool or None."""
+
+#: Where something was written, and the ciphertext beside it, are not what a reviewer agrees to.
+_UNREVIEWED = frozenset({"mark", "marks", "files", "credentials"})
+
+#: Fields that hold a runtime's JSON-like parameters, in which the order of a list has a meaning.
+_PARAMETERS = frozenset({"parameters", "before", "after"})
+
+
+def dumps(value: object) -> str:
+    """Plain JSON data as text: sorted keys, no blanks, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def plain(value: object) -> Json:
+    """Dataclasses and what they hold as plain JSON data, in which the order of items has no weight.
+
+    Every field takes part unless it is named above, so that a field added later is reviewed too.
+
+    Raises:
+        TypeError: a value has no agreed spelling.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        named = (f.name for f in fields(value) if f.name not in _UNREVIEWED)
+        return {name: _field(name, getattr(value, name)) for name in named}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return sorted((plain(item) for item in value), key=dumps)
+    return _scalar(value)
+
+
+def parameters(value: object) -> Json:
+    """A strategy's parameters as plain JSON data; ``pairs`` are a set, other lists keep their order."""
+    if not isinstance(value, Mapping):
+        return _ordered(value)
+    spelt = _ordered(value)
+    if isinstance(spelt.get("pairs"), list):
+        spelt["pairs"] = sorted(spelt["pairs"], key=dumps)
+    return spelt
+
+
+def same_parameters(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether a runtime would do the same with both, tuples and lists not told apart."""
+    return dumps(parameters(one)) == dumps(parameters(other))
+
+
+def _field(name: str, value: object) -> Json:
+    return parameters(value) if name in _PARAMETERS else plain(value)
+
+
+def _ordered(value: object) -> Json:
+    if isinstance(value, Mapping):
+        return {str(key): _ordered(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_ordered(item) for item in value]
+    return _scalar(value)
+
+
+def _scalar(value: object) -> Json:
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, IPv4Network | IPv6Network):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no canonical spelling")

@@ -1,0 +1,172 @@
+"""The plan: one action for every strategy that git wants, that this tool enabled, or that runs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from reconciler.model.desired import Desired, Strategy
+from reconciler.model.errors import UsageError
+from reconciler.model.plan import Action, ActionKind, InventoryItem, Plan, RunningStrategy
+from reconciler.model.report import ConnectionReport
+from reconciler.planning import decide
+from reconciler.planning.digest import digest
+from reconciler.planning.gate import Permits, gate
+
+Runtimes: TypeAlias = Mapping[str, Mapping[str, RunningStrategy] | None]
+"""What every runtime holds by strategy id; ``None`` for a runtime that could not be read."""
+
+#: Whatever stops goes first, whatever starts goes last; then what only is to be told.
+_ORDER: Final = {
+    kind: place
+    for place, kind in enumerate(
+        (
+            ActionKind.DISABLE,
+            ActionKind.CHANGE,
+            ActionKind.ENABLE,
+            ActionKind.HOLD,
+            ActionKind.BLOCKED,
+            ActionKind.UNKNOWN,
+            ActionKind.UNMANAGED,
+            ActionKind.NONE,
+        )
+    )
+}
+
+
+def make_plan(
+    desired: Desired,
+    reports: Sequence[ConnectionReport],
+    runtimes: Runtimes,
+    inventory: Mapping[str, InventoryItem],
+    unknown_since: Mapping[str, datetime],
+    *,
+    now: datetime,
+    permits: Permits,
+    targets: Sequence[str] = (),
+) -> Plan:
+    """The plan that would make the runtimes equal ``desired``, with its digest.
+
+    ``inventory`` holds what this tool enabled, by strategy id. ``unknown_since`` says for each
+    connection when its evidence turned unknown. ``targets`` are ids of strategies or connections:
+    with any, everything else is left out, and nothing else is disabled.
+
+    Raises:
+        UsageError: a target names nothing in the files or the inventory.
+    """
+    _know(targets, desired, inventory)
+    view = _View(
+        desired=desired,
+        reports={report.connection.id: report for report in reports},
+        runtimes=runtimes,
+        inventory=inventory,
+        unknown_since=unknown_since,
+        now=now,
+        permits=permits,
+        targets=frozenset(targets),
+    )
+    actions = sorted((*view.wanted(), *view.left_behind(), *view.unmanaged()), key=_place)
+    chosen = tuple(sorted(view.targets))
+    return Plan(
+        actions=tuple(actions), digest=digest(desired, reports, actions, targets=chosen), targets=chosen
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """Everything that a plan is made from."""
+
+    desired: Desired
+    reports: Mapping[str, ConnectionReport]
+    runtimes: Runtimes
+    inventory: Mapping[str, InventoryItem]
+    unknown_since: Mapping[str, datetime]
+    now: datetime
+    permits: Permits
+    targets: frozenset[str]
+
+    def wanted(self) -> Iterator[Action]:
+        """One action for every targeted strategy in git."""
+        for strategy in self.desired.strategies.values():
+            if self._targeted(strategy.id, strategy.connection):
+                yield self._wanted(strategy)
+
+    def left_behind(self) -> Iterator[Action]:
+        """What this tool enabled where git no longer wants it."""
+        for item in self.inventory.values():
+            strategy = self.desired.strategies.get(item.strategy)
+            stays = strategy is not None and strategy.runtime == item.runtime
+            connection = strategy.connection if strategy else item.connection
+            if stays or not self._targeted(item.strategy, connection):
+                continue
+            held = self.runtimes.get(item.runtime)
+            if item.runtime not in self.runtimes:
+                yield decide.runtime_gone(item)
+            elif held is None:
+                yield decide.unreadable(item.strategy, item.runtime, item.connection)
+            elif not decide.is_off(held.get(item.strategy)):
+                yield decide.left_behind(item, strategy.runtime if strategy else None)
+
+    def unmanaged(self) -> Iterator[Action]:
+        """What runs although neither git nor this tool put it there."""
+        for runtime, held in self.runtimes.items():
+            for running in (held or {}).values():
+                foreign = not self._ours(running.id, runtime)
+                if foreign and not decide.is_off(running) and self._targeted(running.id, None):
+                    yield decide.unmanaged(running.id, runtime)
+
+    def _wanted(self, strategy: Strategy) -> Action:
+        held = self.runtimes.get(strategy.runtime)
+        if held is None:
+            return decide.unreadable(strategy.id, strategy.runtime, strategy.connection)
+        grace = decide.Grace(
+            allowed=self.desired.policy.unknown_grace,
+            since=self.unknown_since.get(strategy.connection),
+            now=self.now,
+        )
+        return decide.desired_strategy(
+            strategy,
+            held.get(strategy.id),
+            gate=gate(self.reports.get(strategy.connection), permits=self.permits),
+            grace=grace,
+            obstacle=self._obstacle(strategy),
+        )
+
+    def _obstacle(self, strategy: Strategy) -> str | None:
+        """Why starting it could run it twice: it runs, or may run, in another runtime."""
+        item = self.inventory.get(strategy.id)
+        for runtime in sorted({*self.runtimes, *((item.runtime,) if item else ())} - {strategy.runtime}):
+            enabled_there = item is not None and item.runtime == runtime
+            held = self.runtimes.get(runtime)
+            if held is None and enabled_there:
+                return f"this tool had enabled it in runtime {runtime}, which could not be read"
+            if held is not None and not enabled_there and not decide.is_off(held.get(strategy.id)):
+                return f"it runs in runtime {runtime}, where this tool did not start it: stop it there first"
+        return None
+
+    def _ours(self, strategy: str, runtime: str) -> bool:
+        item = self.inventory.get(strategy)
+        wanted = self.desired.strategies.get(strategy)
+        return (item is not None and item.runtime == runtime) or (
+            wanted is not None and wanted.runtime == runtime
+        )
+
+    def _targeted(self, strategy: str, connection: str | None) -> bool:
+        return not self.targets or strategy in self.targets or connection in self.targets
+
+
+def _know(targets: Sequence[str], desired: Desired, inventory: Mapping[str, InventoryItem]) -> None:
+    known = {*desired.strategies, *desired.connections, *inventory}
+    known |= {item.connection for item in inventory.values() if item.connection is not None}
+    for target in targets:
+        if target not in known:
+            near = difflib.get_close_matches(target, sorted(known), n=3)
+            hint = f"did you mean {', '.join(near)}?" if near else "name the id of a strategy or a connection"
+            raise UsageError(f"the target {target!r} is neither a strategy nor a connection", hint=hint)
+
+
+def _place(action: Action) -> tuple[int, str, str]:
+    return (_ORDER[action.kind], action.strategy, action.runtime)
