@@ -1,0 +1,200 @@
+"""Sound entries to the model. What is well-formed but means nothing becomes a problem here."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, timedelta
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from reconciler.desired import values
+from reconciler.desired.credentials import CredentialFinder
+from reconciler.desired.merge import Item, Merged
+from reconciler.desired.wording import is_secret_name, suggestion, where
+from reconciler.exchanges import registry
+from reconciler.model.desired import (
+    AccountPin,
+    Attestation,
+    Connection,
+    Desired,
+    Egress,
+    Market,
+    Policy,
+    Requirement,
+    RuntimeSpec,
+    Strategy,
+    Waiver,
+)
+from reconciler.model.errors import Mark, Problem
+from reconciler.model.live import Permission
+
+_PARAMETERS: Final = ("pairs", "risk_level", "margin_limit", "averaging", "recovery_mode", "settings")
+_AMOUNTS: Final[tuple[tuple[tuple[str, ...], Callable[[str], object]], ...]] = (
+    (("margin_limit", "amount"), values.amount),
+    (("averaging", "step"), values.percentage),
+    (("averaging", "multiplier"), values.amount),
+    (("recovery_mode", "max_drawdown"), values.percentage),
+)
+#: How many exchange ids a message lists; beyond, only the one that resembles.
+_LISTED: Final = 12
+
+Value = TypeVar("Value")
+
+
+class Builder:
+    """Builds each kind of item; an item in which something is wrong is left out and reported."""
+
+    def __init__(self, merged: Merged) -> None:
+        self.problems: list[Problem] = []
+        self._merged = merged
+        self._credentials = CredentialFinder()
+
+    def desired(self, files: tuple[str, ...]) -> Desired:
+        """Everything that could be built."""
+        return Desired(
+            files=files,
+            policy=self._policy(self._merged.sections.get("policy", {})),
+            egress=self._each("egress", self._egress),
+            connections=self._each("connections", self._connection),
+            runtimes=self._each("runtimes", self._runtime),
+            strategies=self._each("strategies", self._strategy),
+            waivers=self._waivers(),
+        )
+
+    def _each(self, section: str, build: Callable[[str, Item], Value | None]) -> dict[str, Value]:
+        """The items of a section that could be built, by id."""
+        built: dict[str, Value] = {}
+        for key, item in self._merged.sections.get(section, {}).items():
+            before = len(self.problems)
+            value = build(key, item)
+            if value is not None and len(self.problems) == before:
+                built[key] = value
+        return built
+
+    def _read(self, item: Item, read: Callable[[str], Value], fallback: Value) -> Value:
+        """A text as a value; a problem and ``fallback`` when it means nothing."""
+        try:
+            return read(item.value)
+        except values.BadValue as bad:
+            message = f"{where(item.path)}: {bad.message}"
+            self.problems.append(item.problem("bad-value", message, bad.fix))
+            return fallback
+
+    def _policy(self, fields: Mapping[str, Item]) -> Policy:
+        given: dict[str, Any] = {}
+        for key, item in fields.items():
+            if key == "ip_whitelist":
+                given[key] = Requirement(item.value)
+            elif key == "recipients":
+                given[key] = {kind: tuple(sorted(names)) for kind, names in sorted(item.value.items())}
+            else:
+                given[key] = self._read(item, values.duration, timedelta())
+        return Policy(**given)
+
+    def _egress(self, key: str, item: Item) -> Egress:
+        family = item.value.get("family", "ipv4")
+        read = (
+            self._read(entry, partial(values.address, family=family), None)
+            for entry in item.each("addresses")
+        )
+        networks = {network for network in read if network is not None}
+        proxy = item.get("proxy")
+        return Egress(
+            id=key,
+            addresses=tuple(
+                sorted(networks, key=lambda network: (network.network_address.packed, network.prefixlen))
+            ),
+            mark=item.key,
+            proxy=self._read(proxy, values.proxy, "") if proxy else None,
+            family=family,
+        )
+
+    def _runtime(self, key: str, item: Item) -> RuntimeSpec:
+        return RuntimeSpec(id=key, type=item.value["type"], mark=item.key)
+
+    def _connection(self, key: str, item: Item) -> Connection | None:
+        value = item.value
+        self._check_exchange(item.at("exchange"))
+        credentials = self._credentials.find(item.at("credentials"), value["exchange"])
+        if isinstance(credentials, Problem):
+            self.problems.append(credentials)
+            return None
+        uid = item.get("account", "uid")
+        return Connection(
+            id=key,
+            name=value["name"],
+            exchange=value["exchange"],
+            market=Market(value["market"]),
+            credentials=credentials,
+            mark=item.key,
+            egress=value.get("egress"),
+            account=AccountPin(uid=uid.value, mark=uid.key) if uid else None,
+            permissions={Permission(name): wanted for name, wanted in value.get("permissions", {}).items()},
+            attestations={entry.name: self._attestation(entry) for entry in item.each("attestations")},
+            marks=_marks(item),
+        )
+
+    def _check_exchange(self, item: Item) -> None:
+        if registry.known(item.value):
+            return
+        known = registry.ids()
+        listed = f": expected one of {', '.join(known)}" if len(known) <= _LISTED else ""
+        message = f"{where(item.path)}: no exchange that can be read{listed}{suggestion(item.value, known)}"
+        self.problems.append(item.problem("unknown-exchange", message, "write the exchange's id in ccxt"))
+
+    def _attestation(self, item: Item) -> Attestation:
+        on = self._read(item.at("on"), values.day, date.min)
+        return Attestation(subject=item.name, by=item.value["by"], on=on, mark=item.key)
+
+    def _strategy(self, key: str, item: Item) -> Strategy:
+        value = item.value
+        for path, read in _AMOUNTS:
+            written = item.get(*path)
+            if written:
+                self._read(written, read, None)
+        self.problems.extend(_secrets_in(item.get("settings")))
+        return Strategy(
+            id=key,
+            name=value["name"],
+            connection=value["connection"],
+            runtime=value["runtime"],
+            enabled=value["enabled"],
+            pairs=tuple(value["pairs"]),
+            parameters={name: copy.deepcopy(value[name]) for name in _PARAMETERS if name in value},
+            mark=item.key,
+            marks=_marks(item),
+        )
+
+    def _waivers(self) -> tuple[Waiver, ...]:
+        waivers = [
+            Waiver(
+                **{**item.value, "until": self._read(item.at("until"), values.day, date.max)}, mark=item.mark
+            )
+            for item in self._merged.waivers
+        ]
+        return tuple(sorted(waivers, key=lambda w: (w.connection, w.check, w.until, w.reason, w.approved_by)))
+
+
+def _marks(item: Item) -> dict[str, Mark]:
+    """The place of each field that was written."""
+    return {name: item.document.key_mark((*item.path, name)) for name in item.value}
+
+
+def _secrets_in(settings: Item | None) -> Iterator[Problem]:
+    """A problem for each field of ``settings`` whose name says that it holds a secret.
+
+    Settings reach plans and reports, so no secret may stand in them, encrypted or not.
+    """
+    waiting = [settings] if settings else []
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item.value, dict | list):
+            waiting.extend(item.each())
+        if is_secret_name(str(item.name)) and item.value not in (None, ""):
+            yield Problem(
+                mark=item.key,
+                code="plaintext-secret",
+                message=f"{where(item.path)}: settings are shown in plans, and this is the name of a secret",
+                fix="keep secrets out of settings; if it was ever committed or shared, replace it",
+            )

@@ -1,0 +1,56 @@
+"""How problems name things: paths, suggestions, and what must not be named at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Final
+
+from reconciler.desired.document import Path, Plain
+
+_SHOWN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
+_SECRET_NAMES: Final = frozenset(
+    {
+        *("api_key", "apikey", "api_secret", "apisecret", "secret", "secret_key", "private_key"),
+        *("passphrase", "password", "token", "access_token", "jwt_token"),
+    }
+)
+
+
+_CREDENTIALS: Final = ("api_key", "secret", "passphrase")
+
+
+def where(path: Path) -> str:
+    """A path as people write it, ``connections.mexc-spot-main.market``.
+
+    Odd keys are left out, and so is a key beneath ``credentials`` that is no field of it: it may
+    be a secret that lost its field name.
+    """
+    text, secret = "", False
+    for part in path:
+        known = not secret or part in _CREDENTIALS
+        text += f"[{part}]" if isinstance(part, int) else f".{shown(part) if known else '…'}"
+        secret = secret or part == "credentials"
+    return text.removeprefix(".") or "the file"
+
+
+def shown(key: str) -> str:
+    """A key of a mapping, or an ellipsis where it is none that a person would choose."""
+    return key if _SHOWN.fullmatch(key) else "…"
+
+
+def suggestion(word: Plain, known: Iterable[str]) -> str:
+    """``; did you mean `mexc`?`` when ``word`` resembles a known one, else nothing."""
+    close = get_close_matches(word, list(known), n=1) if isinstance(word, str) else []
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a field of this name holds a secret."""
+    return name.lower().replace("-", "_") in _SECRET_NAMES
+
+
+def is_ciphertext(value: Plain) -> bool:
+    """Whether a value is what sops writes in the place of a secret."""
+    return isinstance(value, str) and value.startswith("ENC[")
