@@ -1,0 +1,98 @@
+"""One HTTP session for each egress, all on one TLS context: how requests leave this machine."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+import certifi
+from aiohttp_socks import ProxyConnector
+
+from reconciler.model.desired import Egress
+from reconciler.model.errors import ObservationError
+
+#: How this tool leaves when a connection names no egress.
+DIRECT: Final = ""
+_FAMILIES: Final = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
+_SOCKS: Final = frozenset({"socks5", "socks5h"})
+_DNS_CACHE_SECONDS: Final = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """An open way out: the session, and the HTTP proxy to name on each request, if any."""
+
+    session: aiohttp.ClientSession = field(repr=False)
+    proxy: str | None = field(default=None, repr=False)
+
+
+class Exits:
+    """The open sessions of one run; closed together at the end of the ``async with``.
+
+    One family per egress, because a host with both answers from an address that no IPv4
+    whitelist holds. No cookies and no environment proxies: nothing of one key's answers, and
+    nothing of the machine's settings, may reach another key's requests.
+    """
+
+    def __init__(self, *, limit: int) -> None:
+        self._limit = limit
+        self._stack = AsyncExitStack()
+        self._exits: dict[str, Exit] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def get(self, egress: Egress | None) -> Exit:
+        """The exit through ``egress`` (``None``: straight from here by IPv4), opened on first use."""
+        key = egress.id if egress else DIRECT
+        if key not in self._exits:
+            self._exits[key] = await self._open(egress)
+        return self._exits[key]
+
+    async def _open(self, egress: Egress | None) -> Exit:
+        proxy = egress.proxy if egress else None
+        socks = proxy is not None and _scheme(proxy) in _SOCKS
+        session = aiohttp.ClientSession(
+            connector=self._connector(egress, proxy if socks else None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+        await self._stack.enter_async_context(session)
+        return Exit(session=session, proxy=None if socks else proxy)
+
+    def _connector(self, egress: Egress | None, socks: str | None) -> aiohttp.TCPConnector:
+        if self._tls is None:
+            self._tls = ssl.create_default_context(cafile=certifi.where())
+        family = _FAMILIES.get(egress.family if egress else "ipv4", socket.AF_INET)
+        if socks is None:
+            return aiohttp.TCPConnector(
+                ssl=self._tls, family=family, limit=self._limit, ttl_dns_cache=_DNS_CACHE_SECONDS
+            )
+        url = socks.replace("socks5h://", "socks5://", 1)
+        # Names are resolved by the proxy: its country's answer is the one that counts.
+        connector: aiohttp.TCPConnector = ProxyConnector.from_url(
+            url, ssl=self._tls, family=family, limit=self._limit, rdns=True
+        )
+        return connector
+
+
+def _scheme(proxy: str) -> str:
+    scheme = urlsplit(proxy).scheme
+    if scheme not in {"http", "https", *_SOCKS}:
+        raise ObservationError("an egress has a proxy of an unknown kind", hint="use http, https or socks5")
+    return scheme

@@ -1,0 +1,158 @@
+"""All that one run shares about one exchange behind one egress: budget, clock, health, own address."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.exchanges.errors import unexpected
+from reconciler.exchanges.interface import Call, Exchange, Json
+from reconciler.live.budget import Bucket, BudgetSpent
+from reconciler.live.client import Client, guard_for
+from reconciler.live.egress import Exit
+from reconciler.live.guard import GuardedSession
+from reconciler.live.retry import attempts
+from reconciler.model.kinds import KINDS
+from reconciler.model.live import CallFailed, Failure, FailureKind, Health
+from reconciler.model.secret import Credentials
+
+#: How long all calls rest after a "too many requests" that names no time, in seconds.
+DEFAULT_PAUSE = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an exchange says to anybody. ``skew`` in seconds, this machine's clock minus the exchange's.
+
+    ``down`` is set when nothing could be asked at all: then no key of it is tried.
+    """
+
+    skew: float | None = None
+    health: Health = Health.UNKNOWN
+    my_ip: str | None = None
+    down: Failure | None = None
+
+
+class Station:
+    """One exchange behind one egress, for one run. Every call to it goes through :meth:`ask`."""
+
+    def __init__(
+        self,
+        *,
+        exchange: Exchange,
+        made: Any,  # noqa: ANN401 - a prototype of ``client``
+        way_out: Exit,
+        timeout: float,
+        max_parallel: int,
+        bucket: Bucket | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.exchange = exchange
+        self.places = asyncio.Semaphore(max_parallel)
+        self._made = made
+        self._session = GuardedSession(guard=guard_for(exchange, made), way_out=way_out, timeout=timeout)
+        self._bucket = bucket or Bucket(exchange.budget)
+        self._clock = clock
+        self._public = Client(made=made, session=self._session, clock=clock)
+        self._surroundings: asyncio.Task[Surroundings] | None = None
+        self._measuring = asyncio.Lock()
+
+    def client(self, credentials: Credentials, *, skew: float | None) -> Client:
+        """A client for one key, which signs by the exchange's clock."""
+        return Client(
+            made=self._made,
+            session=self._session,
+            credentials=credentials,
+            skew=skew or 0.0,
+            clock=self._clock,
+        )
+
+    async def surroundings(self) -> Surroundings:
+        """Time, status and own address, asked once for the whole run however many wait for it."""
+        if self._surroundings is None:
+            self._surroundings = asyncio.create_task(self._look_around())
+        # Shielded: one connection that is cancelled must not take the answer from the others.
+        return await asyncio.shield(self._surroundings)
+
+    async def close(self) -> None:
+        """End what still runs here."""
+        if self._surroundings is not None:
+            self._surroundings.cancel()
+            await asyncio.gather(self._surroundings, return_exceptions=True)
+        self._public.close()
+
+    async def ask(self, client: Client, call: Call, params: Mapping[str, Any] | None = None) -> Json:
+        """The body of a success, asked within the budget and again where that can help.
+
+        Raises:
+            CallFailed: what the last attempt found.
+        """
+        async for attempt in attempts():
+            with attempt:
+                return await self._once(client, call, params)
+        raise AssertionError("an attempt either returns or raises")
+
+    async def measure_skew(self) -> float | None:
+        """This machine's clock minus the exchange's, in seconds, allowing for the time on the way."""
+        call = self.exchange.time
+        if call is None:
+            return None
+        async with self._measuring:
+            started = self._clock()
+            body = await self.ask(self._public, call)
+            ended = self._clock()
+        try:
+            told = self.exchange.parse_time(body) / 1000
+        except ValueError:
+            raise unexpected(call.name, "it tells no time that we can read.") from None
+        return (started + ended) / 2 - told
+
+    async def _once(self, client: Client, call: Call, params: Mapping[str, Any] | None) -> Json:
+        try:
+            await self._bucket.take(call.weight)
+        except BudgetSpent as spent:
+            raise CallFailed(_paused(call, spent.seconds)) from None
+        answer = await client.call(call, params)
+        failure = self.exchange.judge(answer)
+        if failure is None:
+            return answer.body
+        if failure.kind is FailureKind.RATE_LIMITED:
+            self._bucket.penalise(failure.retry_after or DEFAULT_PAUSE)
+        raise CallFailed(failure)
+
+    async def _look_around(self) -> Surroundings:
+        try:
+            skew = await self.measure_skew()
+        except CallFailed as failed:
+            if failed.failure.kind is FailureKind.UNAVAILABLE and failed.failure.status is None:
+                return Surroundings(down=failed.failure)
+            skew = None
+        health, my_ip = await asyncio.gather(self._health(), self._my_ip())
+        return Surroundings(skew=skew, health=health, my_ip=my_ip)
+
+    async def _health(self) -> Health:
+        call = self.exchange.status
+        if call is None:
+            return Health.UNKNOWN
+        try:
+            return self.exchange.parse_status(await self.ask(self._public, call))
+        except CallFailed:
+            return Health.UNKNOWN
+
+    async def _my_ip(self) -> str | None:
+        call = self.exchange.my_ip
+        if call is None:
+            return None
+        try:
+            return self.exchange.parse_my_ip(await self.ask(self._public, call))
+        except CallFailed:
+            return None
+
+
+def _paused(call: Call, seconds: float) -> Failure:
+    kind = FailureKind.RATE_LIMITED
+    message = f"{KINDS[kind].title}: the exchange asks for a pause of {seconds:.0f} s, so nothing was sent."
+    return Failure(kind=kind, message=message, retry_after=seconds, call=call.name)
