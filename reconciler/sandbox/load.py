@@ -59,10 +59,11 @@ def load_scenario(path: Path | str, *, now: datetime | None = None) -> Scenario:
 def parse_scenario(text: str, *, file: str = "scenario", now: datetime | None = None) -> Scenario:
     """The scenario in a YAML text; see :func:`load_scenario`."""
     source = _Source(text, file)
-    problems = [*source.problems, *_shape(source)]
+    start = now or datetime.now(UTC)
+    problems = [*source.problems, *_shape(source)] or [*_times(source, start)]
     if not problems:
-        scenario = _scenario(source.value, now or datetime.now(UTC))
-        problems = list(_sense(scenario, source))
+        scenario = _scenario(source.value, start)
+        problems = [*_sense(scenario, source)]
         if not problems:
             return scenario
     raise ConfigError(problems)
@@ -76,16 +77,17 @@ class _Source:
         self.value: Any = None
         self.problems: list[Problem] = []
         self._marks: dict[Where, Mark] = {}
+        self._walked: set[yaml.Node] = set()
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
             if node is not None:
                 self._walk(node, ())
                 self.value = loader.construct_document(node)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             place = getattr(error, "problem_mark", None)
             mark = Mark(file=file, line=1) if place is None else self._mark(place)
-            reason = getattr(error, "problem", None) or "no YAML"
+            reason = getattr(error, "problem", None) or "this is no YAML that can be read"
             self.problems.append(Problem(mark=mark, code="yaml", message=reason, fix="mend the YAML"))
         finally:
             loader.dispose()
@@ -98,6 +100,9 @@ class _Source:
         return Problem(mark=mark, code=code, message=message, fix=fix)
 
     def _walk(self, node: yaml.Node, where: Where) -> None:
+        if node in self._walked:
+            return  # an alias: told where it was written
+        self._walked.add(node)
         self._marks.setdefault(where, self._mark(node.start_mark))
         if isinstance(node, yaml.SequenceNode):
             for position, item in enumerate(node.value):
@@ -126,7 +131,32 @@ def _shape(source: _Source) -> Iterator[Problem]:
     validator = jsonschema.Draft202012Validator(json.loads(schema("sandbox.schema.json")))
     for error in validator.iter_errors(source.value):
         where: Where = tuple(error.absolute_path)
-        yield source.problem(where, "schema", f"{_name(where)} {_complaint(error)}")
+        if error.validator == "additionalProperties":
+            yield from _unknown(error, where, source)
+        else:
+            yield source.problem(where, "schema", f"{_name(where)} {_complaint(error)}")
+
+
+def _unknown(error: jsonschema.ValidationError, where: Where, source: _Source) -> Iterator[Problem]:
+    given: Any = error.instance
+    around: Any = error.schema
+    for name in sorted({str(name) for name in given} - set(around["properties"])):
+        fix = f"write one of: {', '.join(around['properties'])}"
+        yield source.problem((*where, name), "unknown-field", f"{_name(where)} may not hold {name}", fix)
+
+
+def _times(source: _Source, now: datetime) -> Iterator[Problem]:
+    """Times that are written as ones, and are none: a 30th of February, an age beyond all calendars."""
+    for exchange, spec in source.value["exchanges"].items():
+        for name, key in spec.get("keys", {}).items():
+            for field in sorted({"created", "expires"} & set(key)):
+                where: Where = ("exchanges", exchange, "keys", name, field)
+                try:
+                    _moment(key[field], now)
+                except (ValueError, OverflowError):
+                    yield source.problem(
+                        where, "time", f"{_name(where)} is no time", "write one such as -40d"
+                    )
 
 
 def _complaint(error: jsonschema.ValidationError) -> str:
@@ -153,7 +183,7 @@ def _name(where: Where) -> str:
 
 
 def _scenario(value: Mapping[str, Any], now: datetime) -> Scenario:
-    exchanges = {name: _exchange(name, given or {}, now) for name, given in value["exchanges"].items()}
+    exchanges = {name: _exchange(name, given, now) for name, given in value["exchanges"].items()}
     return Scenario(exchanges=exchanges)
 
 
@@ -226,17 +256,18 @@ def _key_sense(key: Key, where: Where, errors: Mapping[str, Any], source: _Sourc
 def _fault_sense(
     faults: Faults, where: Where, errors: Mapping[str, Any], source: _Source
 ) -> Iterator[Problem]:
-    for name in sorted(set(faults.names()) - set(errors)):
-        known = ", ".join(sorted(errors))
-        message = f"the exchange has no error called {name}"
-        yield source.problem(where, "unknown-error", message, f"write one of: {known}")
+    if not set(faults.names()) <= set(errors):
+        message = f"{_name(where)} names an error that the exchange does not have"
+        yield source.problem(where, "unknown-error", message, f"write one of: {', '.join(sorted(errors))}")
 
 
 def _address_sense(
     entries: list[str], where: Where, source: _Source, *, networks: bool = False
 ) -> Iterator[Problem]:
-    for entry in entries:
+    for position, entry in enumerate(entries):
         try:
             ip_network(entry, strict=False) if networks else ip_address(entry)
         except ValueError:
-            yield source.problem(where, "address", f"{entry} is no address", "write one such as 203.0.113.10")
+            place = (*where, position) if networks else where
+            message = f"{_name(place)} is no address"
+            yield source.problem(place, "address", message, "write one such as 203.0.113.10")

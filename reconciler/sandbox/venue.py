@@ -25,7 +25,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from ipaddress import ip_address
 from typing import Any, ClassVar, Final, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -221,7 +220,7 @@ class Venue(ABC):
 
     def admit(self, key: Key, caller: str) -> None:
         """Raise ``Refused("ip_not_allowed")`` unless the key's whitelist holds ``caller``."""
-        if not key.admits(str(ip_address(caller))):
+        if not key.admits(caller):
             raise Refused("ip_not_allowed", ip=caller)
 
     def route(self, incoming: Incoming, host: str) -> Route | None:

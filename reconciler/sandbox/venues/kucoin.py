@@ -27,7 +27,7 @@ from reconciler.sandbox.venue import (
 )
 
 _WINDOW_MS: Final = 5_000
-_PLAIN_PASSPHRASE: Final = "1"  # noqa: S105 - a key version
+_KEY_VERSION: Final = 3
 _FUTURES: Final = "futures"
 _UTA: Final = "/api/ua/v1"
 _GENERAL: Final = frozenset({"General"})
@@ -137,7 +137,7 @@ class Kucoin(Venue):
         key = self.find(api_key)
         if key is None or _expired(key, incoming):
             raise Refused("invalid_key")
-        if not same(passphrase, _passphrase(key, incoming)):
+        if not same(passphrase, _passphrase(key)):
             raise Refused("wrong_passphrase")
         payload = f"{stamp}{incoming.method}{incoming.target}".encode() + incoming.body
         if not same(signature, sign(key.secret, payload, encoding="base64")):
@@ -217,11 +217,14 @@ def _expired(key: Key, incoming: Incoming) -> bool:
     return key.expires is not None and key.expires.timestamp() * 1000 <= incoming.now_ms
 
 
-def _passphrase(key: Key, incoming: Incoming) -> str:
-    """What ``KC-API-PASSPHRASE`` must hold: version 1 sends it plain, later ones signed (KDOC)."""
+def _passphrase(key: Key) -> str:
+    """What ``KC-API-PASSPHRASE`` must hold: plain for a key of version 1, signed for later ones (KDOC)."""
     plain = key.passphrase or ""
-    version = incoming.headers.get("KC-API-KEY-VERSION", _PLAIN_PASSPHRASE)
-    return plain if version == _PLAIN_PASSPHRASE else sign(key.secret, plain, encoding="base64")
+    return plain if _version(key) == 1 else sign(key.secret, plain, encoding="base64")
+
+
+def _version(key: Key) -> int:
+    return int(key.options.get("api_version", _KEY_VERSION))
 
 
 def _told(key: Key) -> dict[str, Any]:
@@ -230,18 +233,23 @@ def _told(key: Key) -> dict[str, Any]:
     told: dict[str, Any] = {
         "remark": key.label,
         "apiKey": key.api_key,
-        "apiVersion": key.options.get("api_version", 3),
+        "apiVersion": _version(key),
         "permission": words,
     }
     if key.ip_whitelist:
         told["ipWhitelist"] = ",".join(key.ip_whitelist)
-    told |= {"createdAt": int(key.created.timestamp() * 1000), "uid": int(key.uid)}
+    told |= {"createdAt": int(key.created.timestamp() * 1000), "uid": _number(key.uid)}
     told["isMaster"] = key.is_master
     if key.sub_name is not None:
         told["subName"] = key.sub_name
     if key.expires is not None:
         told["expiredAt"] = int(key.expires.timestamp() * 1000)
     return told
+
+
+def _number(uid: str) -> int | str:
+    """KuCoin sends a uid as a number."""
+    return int(uid) if uid.isdecimal() else uid
 
 
 def _key_info(asked: Incoming) -> Json:
@@ -252,7 +260,7 @@ def _unified_key_info(asked: Incoming) -> Json:
     key = _unified_only(asked)
     told = _told(key) | {"region": "SG", "kycStatus": 1, "siteType": "global"}
     if key.parent_uid is not None:
-        told["parentUid"] = int(key.parent_uid)
+        told["parentUid"] = _number(key.parent_uid)
     return key.describe(told)
 
 
