@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -180,22 +180,28 @@ def _revealed(document: Document) -> dict[str, Any]:
     }
 
 
-def _verify(document: Document, envelope: Envelope, *path: str) -> None:
-    """Catch what sops does with a regular expression that it cannot read: it encrypts nothing and exits 0."""
+def _leaves(document: Document, *path: str) -> Iterator[tuple[tuple[str, ...], str | Secret]]:
     for name, value in document.items():
         if isinstance(value, Mapping):
-            _verify(value, envelope, *path, name)
-            continue
-        written = envelope.value(*path, name)
+            yield from _leaves(value, *path, name)
+        else:
+            yield (*path, name), value
+
+
+def _verify(document: Document, envelope: Envelope) -> None:
+    """Catch what sops does with a regular expression that it cannot read: it encrypts nothing and exits 0."""
+    # Secrets first: of two things that are wrong, a plain secret is the one to tell.
+    for path, value in sorted(_leaves(document), key=lambda leaf: isinstance(leaf[1], str)):
+        written = envelope.value(*path)
         if isinstance(value, Secret) and (written is None or written.type != "str"):
             raise PlaintextSecret(
-                f"the rules in .sops.yaml would leave `{name}` in clear; nothing was kept",
+                f"the rules in .sops.yaml would leave `{path[-1]}` in clear; nothing was kept",
                 hint=f"set `encrypted_regex: '{ENCRYPTED_REGEX}'` in the creation rule",
                 mark=envelope.mark,
             )
         if isinstance(value, str) and (written is None or written.text != value):
             raise SecretsError(
-                f"the rules in .sops.yaml would encrypt `{name}`, which must stay readable",
+                f"the rules in .sops.yaml would encrypt `{path[-1]}`, which must stay readable",
                 hint=f"set `encrypted_regex: '{ENCRYPTED_REGEX}'` in the creation rule",
                 mark=envelope.mark,
             )
