@@ -68,9 +68,8 @@ def _word(finding: Finding) -> tuple[str, Role]:
 
 def _passed(finding: Finding) -> Line:
     word, role = _word(finding)
-    by = f"on the word of {finding.attested_by}" if finding.attested_by else ""
-    told = [part for part in (finding.evidence, by) if part]
-    return labelled(word, Span(finding.check), Span(": " if told else ""), Span("; ".join(told)), role=role)
+    told = finding.evidence or (f"by {finding.attested_by}" if finding.attested_by else "")
+    return labelled(word, finding.check, f": {shortened(told, LONGEST)}" if told else "", role=role)
 
 
 def _told(finding: Finding) -> Iterator[Line]:

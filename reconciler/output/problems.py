@@ -94,12 +94,12 @@ def _entry(problem: Problem) -> Entry:
 
 
 def _entry_lines(found: Iterable[Entry]) -> Iterator[Line]:
-    """``file:line:col: message [code]`` and the fix under it; a blank line between two files."""
+    """``file:line:col: message [code]``, or ``error: …``, and the fix; a blank line between two files."""
     for index, (_, group) in enumerate(groupby(found, key=lambda entry: entry.mark and entry.mark.file)):
         if index:
             yield BLANK
         for entry in group:
-            where = f"{entry.mark}: " if entry.mark else ""
+            where = f"{entry.mark or 'error'}: "
             yield text_line(Span(where, Role.TITLE), entry.message, Span(f" [{entry.code}]", Role.MUTED))
             if entry.fix:
                 yield Line(lead=(Span("    fix: ", Role.MUTED),), body=(Span(entry.fix),))

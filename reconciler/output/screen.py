@@ -39,7 +39,7 @@ def _header(report: Report) -> Iterator[Line]:
     if report.mode is not Mode.CHECK:
         counts += f" · {counted(len(report.strategies), 'strategy')}"
     files = ", ".join(report.files) or "no files"
-    yield text_line(Span(f"{files} · {counts} · {iso(report.started_at)}", Role.MUTED))
+    yield text_line(Span(f"from {files} · {counts} · {iso(report.started_at)}", Role.MUTED))
     if report.plan and report.plan.targets:
         targets = ", ".join(report.plan.targets)
         yield text_line(Span(f"only {targets}: everything else is left as it is", Role.WARN))

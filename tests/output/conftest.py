@@ -131,7 +131,7 @@ def degraded() -> ConnectionReport:
                 "ip-whitelist-lacks-egress",
                 mine.id,
                 attested_by="alice",
-                evidence="MEXC does not name the addresses",
+                evidence="attested by alice on 2026-11-01, as the exchange does not tell",
             ),
         ),
     )

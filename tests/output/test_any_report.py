@@ -1,0 +1,228 @@
+"""Whatever a report holds, every format shows it, and nothing in it acts."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+
+import jsonschema
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler import resources
+from reconciler.model.desired import Connection, CredentialRef, Market, Strategy
+from reconciler.model.errors import ExitCode, Mark
+from reconciler.model.finding import Finding, Severity, Subject, Verdict
+from reconciler.model.live import (
+    Account,
+    Failure,
+    FailureKind,
+    Health,
+    IpWhitelist,
+    KeyReport,
+    Observation,
+    Permissions,
+    Status,
+)
+from reconciler.model.plan import Action, ActionKind, Outcome, OutcomeState, Plan
+from reconciler.model.report import ConnectionReport, Mode, Report
+from reconciler.output.registry import FORMATS, Options, render
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+SCHEMAS = {
+    name: jsonschema.Draft202012Validator(json.loads(resources.schema(f"{name}.schema.json")))
+    for name in ("report", "check")
+}
+
+hostile = st.sampled_from(
+    [
+        "\x1b]0;title\a",
+        "\x1b[2J",
+        "\u202e",
+        "\r\n",
+        "::error::",
+        "##[error]",
+        "[bold]",
+        "reconcile: 0 to enable",
+        "主",
+    ]
+)
+words = st.one_of(st.text(max_size=12), st.lists(hostile, min_size=1, max_size=3).map("".join))
+ids = st.one_of(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), words)
+checks = st.from_regex(r"[a-z][a-z0-9-]{0,12}", fullmatch=True)
+moments = st.datetimes(datetime(1970, 1, 2), datetime(9000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+readings = st.sampled_from([True, False, None])
+marks = st.builds(Mark, file=words, line=st.integers(1, 9999), column=st.integers(1, 200))
+leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), words)
+parameters = st.dictionaries(
+    ids, st.one_of(leaves, st.lists(leaves, max_size=3), st.dictionaries(ids, leaves, max_size=2)), max_size=3
+)
+
+
+def tuples(items, size=3):
+    return st.lists(items, max_size=size).map(tuple)
+
+
+def maybe(items):
+    return st.one_of(st.none(), items)
+
+
+connections = st.builds(
+    Connection,
+    id=ids,
+    name=words,
+    exchange=words,
+    market=st.sampled_from(Market),
+    credentials=st.builds(CredentialRef, file=words, mark=marks, root=words),
+    mark=marks,
+    egress=maybe(ids),
+    account=st.none(),
+    permissions=st.just({}),
+    attestations=st.just({}),
+    marks=st.just({}),
+)
+keys = st.builds(
+    KeyReport,
+    permissions=st.builds(Permissions, **dict.fromkeys(Permissions.__dataclass_fields__, readings)),
+    ip_whitelist=st.builds(IpWhitelist, restricted=readings, addresses=maybe(tuples(words))),
+    account=st.builds(Account, uid=maybe(words), is_sub=readings, parent_uid=maybe(words)),
+    label=maybe(words),
+    created_at=maybe(moments),
+    expires_at=maybe(moments),
+    trade_expires_at=maybe(moments),
+    expiry_rule=maybe(words),
+    disabled=readings,
+    unknown_words=tuples(words),
+)
+failures = st.builds(
+    Failure,
+    kind=st.sampled_from(FailureKind),
+    message=words,
+    caller_ip=maybe(words),
+    retry_after=st.none(),
+    candidates=tuples(st.sampled_from(FailureKind)),
+)
+observations = st.builds(
+    Observation,
+    connection=ids,
+    exchange=words,
+    observed_at=moments,
+    report=maybe(keys),
+    failure=maybe(failures),
+    unread=maybe(words),
+    proofs=st.just({}),
+    health=st.sampled_from(Health),
+    clock_skew=maybe(st.floats(-1e6, 1e6)),
+    caller_ip=maybe(words),
+    caller_ip_source=st.sampled_from(["exchange", "failure", "operator", None]),
+)
+findings = st.builds(
+    Finding,
+    check=checks,
+    verdict=st.sampled_from(Verdict),
+    severity=st.sampled_from(Severity),
+    subject=st.sampled_from(Subject),
+    subject_id=ids,
+    mark=maybe(marks),
+    evidence=words,
+    cause=words,
+    fix=words,
+    kind=maybe(st.sampled_from(FailureKind).map(lambda kind: kind.value)),
+    waived_by=maybe(words),
+    attested_by=maybe(words),
+)
+strategies = st.builds(
+    Strategy,
+    id=ids,
+    name=words,
+    connection=ids,
+    runtime=ids,
+    enabled=st.booleans(),
+    pairs=tuples(words),
+    parameters=parameters,
+    mark=marks,
+    marks=st.just({}),
+)
+
+
+def actions(kinds):
+    return st.builds(
+        Action,
+        kind=st.sampled_from(kinds),
+        strategy=ids,
+        runtime=ids,
+        reason=words,
+        connection=maybe(ids),
+        checks=tuples(checks),
+        before=maybe(parameters),
+        after=maybe(parameters),
+    )
+
+
+plans = st.builds(
+    Plan,
+    actions=tuples(actions(list(ActionKind)), 5),
+    digest=st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+    targets=tuples(ids),
+)
+outcomes = st.builds(
+    Outcome,
+    action=actions([kind for kind in ActionKind if kind.acts]),
+    state=st.sampled_from(OutcomeState),
+    detail=words,
+    at=maybe(moments),
+)
+reports = st.builds(
+    Report,
+    version=words,
+    mode=st.sampled_from(Mode),
+    started_at=moments,
+    files=tuples(words, 5),
+    connections=tuples(
+        st.builds(
+            ConnectionReport,
+            connection=connections,
+            observation=observations,
+            status=st.sampled_from(Status),
+            findings=tuples(findings),
+        )
+    ),
+    strategies=tuples(strategies),
+    findings=tuples(findings),
+    plan=maybe(plans),
+    outcomes=tuples(outcomes),
+    exit_code=st.sampled_from(ExitCode),
+)
+
+thorough = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@thorough
+@given(
+    report=reports, name=st.sampled_from(sorted(FORMATS)), verbose=st.booleans(), width=st.integers(1, 140)
+)
+def test_every_format_shows_it_and_nothing_in_it_acts(report, name, verbose, width):
+    shown = render(report, name, Options(verbose=verbose, width=width))
+    rows = shown.split("\n")
+    assert rows.pop() == ""
+    assert all(row.isprintable() for row in rows)
+    assert not [row for row in rows if re.match(r"\s*::[a-z-]+::", row) or "##[" in row]
+    shown.encode()
+
+
+@thorough
+@given(report=reports, verbose=st.booleans(), width=st.integers(1, 140))
+def test_only_the_last_line_begins_like_the_last_line(report, verbose, width):
+    for colour in (False, True):
+        shown = ANSI.sub("", render(report, "text", Options(verbose=verbose, width=width, colour=colour)))
+        rows = shown.splitlines()
+        greppable = [row for row in rows if row.startswith(("reconcile: ", "check: "))]
+        assert greppable == [rows[-1]]
+
+
+@thorough
+@given(report=reports)
+def test_json_always_holds_to_its_schema(report):
+    document = json.loads(render(report, "json"))
+    SCHEMAS["check" if report.mode is Mode.CHECK else "report"].validate(document)
