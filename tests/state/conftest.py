@@ -1,0 +1,64 @@
+"""A state file of one's own, and a clock that moves when told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from reconciler.state.store import Store, open_for_writing
+
+START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+
+
+class ManualClock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "kept" / "state.db"
+
+
+@pytest.fixture
+def url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    with open_for_writing(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def traces() -> Callable[[Path], dict[str, tuple[bytes, int, int]]]:
+    """Everything in a folder: content, time of change and mode by name."""
+
+    def look(folder: Path) -> dict[str, tuple[bytes, int, int]]:
+        if not folder.exists():
+            return {}
+        return {
+            str(item.relative_to(folder)): (
+                item.read_bytes() if item.is_file() else b"",
+                item.stat().st_mtime_ns,
+                item.stat().st_mode,
+            )
+            for item in sorted(folder.rglob("*"))
+        }
+
+    return look

@@ -1,0 +1,241 @@
+"""What a pass leaves behind survives it: passes, evidence, journal, inventory."""
+
+from __future__ import annotations
+
+import importlib.resources
+import resource
+import stat
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.model.errors import LockHeld, StateError
+from reconciler.model.plan import Action, ActionKind, InventoryItem, Outcome, OutcomeState
+from reconciler.state import schema
+from reconciler.state.database import WritableFile
+from reconciler.state.store import open_for_reading, open_for_writing
+
+ACTION = Action(
+    kind=ActionKind.ENABLE,
+    strategy="btc",
+    runtime="paper",
+    reason="every check passed",
+    connection="mexc",
+    checks=("connection-test",),
+    after={"pairs": ["BTC/USDT"]},
+)
+
+
+def item(clock, **changes):
+    fields = {"strategy": "btc", "runtime": "paper", "connection": "mexc", "enabled_at": clock()}
+    return InventoryItem(**{**fields, "parameters": {"pairs": ["BTC/USDT"]}, **changes})
+
+
+def done(action=ACTION):
+    return Outcome(action=action, state=OutcomeState.DONE)
+
+
+def test_the_file_and_its_folder_belong_to_the_owner_alone(store, path):
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    for file in path.parent.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_file_is_a_durable_wal_database(store):
+    def ask(db):
+        return [db.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+
+    assert store._db.read(ask) == ["wal", 2]
+
+
+def test_the_shipped_migrations_make_exactly_the_tables_that_the_code_uses(store):
+    def differences(db):
+        return compare_metadata(MigrationContext.configure(db), schema.metadata)
+
+    assert store._db.read(differences) == []
+
+
+def test_the_known_revisions_are_those_that_ship():
+    config = Config()
+    migrations = importlib.resources.files("reconciler.state") / "migrations"
+    config.set_main_option("script_location", str(migrations))
+    script = ScriptDirectory.from_config(config)
+    shipped = [revision.revision for revision in script.walk_revisions()]
+    assert tuple(reversed(shipped)) == schema.REVISIONS
+    assert script.get_current_head() == schema.HEAD
+
+
+def test_a_migration_that_is_cut_off_leaves_nothing(path, url, monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.operations.Operations.create_index", fail)
+        with pytest.raises(KeyboardInterrupt):
+            WritableFile(path)
+    assert open_for_reading(url).inventory() == {}
+    with open_for_writing(url) as store:
+        assert store.inventory() == {}
+
+
+MANY_OPENERS = """
+    import os, sys
+    from alembic import command
+    from reconciler.state.store import open_for_writing
+    children = []
+    for turn in range(8):
+        child = os.fork()
+        if not child:
+            with open_for_writing(sys.argv[1]) as store:
+                assert store.inventory() == {}
+            os._exit(0)
+        children.append(child)
+    sys.exit(max(os.waitpid(child, 0)[1] for child in children) != 0)
+"""
+
+
+def test_many_processes_may_create_the_state_at_once(url):
+    code = textwrap.dedent(MANY_OPENERS)
+    child = subprocess.run([sys.executable, "-c", code, url], check=False, capture_output=True, text=True)
+    assert child.returncode == 0, child.stderr
+
+
+def test_a_full_disk_is_an_error_with_cause_and_fix_and_loses_nothing(store, clock, path):
+    kept = store.begin_pass(mode="apply", started_at=clock())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, hard))
+    try:
+        with pytest.raises(StateError) as caught:
+            store.finish_pass(kept, finished_at=clock(), exit_code=0, summary={"text": "x" * 2_000_000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.hint
+    assert store.passes()[0].exit_code is None
+
+
+def test_no_error_quotes_what_was_to_be_kept(store, clock):
+    with pytest.raises(StateError) as caught:
+        store.begin_pass(mode="apply", started_at=datetime(2026, 11, 22))  # noqa: DTZ001 - what is refused
+    chain = [caught.value, caught.value.__cause__]
+    assert not any("2026" in str(error) for error in chain)
+
+
+def test_passes_come_back_newest_first_with_what_they_did(store, clock):
+    first = store.begin_pass(mode="apply", started_at=clock(), digest="ab12")
+    clock.advance(60)
+    second = store.begin_pass(mode="apply", started_at=clock())
+    store.finish_pass(first, finished_at=clock(), exit_code=9, summary={"enabled": ("a", "b")})
+    later, earlier = store.passes()
+    assert (later.id, later.exit_code, later.finished_at) == (second, None, None)
+    assert (earlier.id, earlier.digest, earlier.exit_code) == (first, "ab12", 9)
+    assert earlier.summary == {"enabled": ["a", "b"]}
+    assert earlier.finished_at - earlier.started_at == timedelta(seconds=60)
+    assert store.passes(limit=1) == (later,)
+
+
+def test_evidence_remembers_the_first_moment_until_it_is_known_again(store, clock):
+    start = clock()
+    store.record_evidence(known=["kucoin"], unknown=["mexc"], at=clock())
+    clock.advance(600)
+    store.record_evidence(known=[], unknown=["mexc", "kucoin"], at=clock())
+    assert store.unknown_since() == {"mexc": start, "kucoin": clock()}
+    store.record_evidence(known=["mexc"], unknown=[], at=clock())
+    assert store.unknown_since() == {"kucoin": clock()}
+    clock.advance(600)
+    store.record_evidence(known=[], unknown=["mexc"], at=clock())
+    assert store.unknown_since()["mexc"] == clock()
+
+
+def test_an_intent_is_unfinished_until_it_is_concluded(store, clock):
+    with store.lease(clock=clock) as lease:
+        pass_id = store.begin_pass(mode="apply", started_at=clock())
+        intent = store.intend(ACTION, token=lease.token, at=clock(), pass_id=pass_id)
+        assert store.unfinished() == (intent,)
+        assert store.unfinished()[0].action == ACTION
+        store.conclude(intent, done(), token=lease.token, at=clock(), keep=item(clock))
+    assert store.unfinished() == ()
+    (line,) = store.journal()
+    assert (line.outcome, line.pass_id, line.finished_at) == (OutcomeState.DONE, pass_id, clock())
+    assert store.inventory() == {"btc": item(clock)}
+
+
+def test_outcome_and_inventory_are_recorded_together_or_not_at_all(store, clock):
+    with store.lease(clock=clock) as lease:
+        intent = store.intend(ACTION, token=lease.token, at=clock())
+        unkeepable = item(clock, parameters={"x": object()})
+        with pytest.raises(StateError):
+            store.conclude(intent, done(), token=lease.token, at=clock(), keep=unkeepable)
+        assert store.unfinished() == (intent,)
+        assert store.inventory() == {}
+
+
+def test_concluding_settles_older_intents_on_the_same_strategy_only(store, clock):
+    other = Action(kind=ActionKind.ENABLE, strategy="eth", runtime="paper", reason="")
+    elsewhere = Action(kind=ActionKind.ENABLE, strategy="btc", runtime="live", reason="")
+    with store.lease(clock=clock) as lease:
+        kept = [store.intend(a, token=lease.token, at=clock()) for a in (ACTION, other, elsewhere, ACTION)]
+        store.conclude(kept[-1], done(), token=lease.token, at=clock())
+    assert [intent.action for intent in store.unfinished()] == [other, elsewhere]
+    assert store.journal()[-1].outcome is OutcomeState.UNKNOWN
+
+
+def test_dropping_touches_only_the_runtime_that_was_disabled(store, clock):
+    move = Action(kind=ActionKind.DISABLE, strategy="btc", runtime="old", reason="moved")
+    with store.lease(clock=clock) as lease:
+        intent = store.intend(ACTION, token=lease.token, at=clock())
+        store.conclude(intent, done(), token=lease.token, at=clock(), keep=item(clock))
+        intent = store.intend(move, token=lease.token, at=clock())
+        store.conclude(intent, done(move), token=lease.token, at=clock(), drop=True)
+        assert set(store.inventory()) == {"btc"}
+        here = Action(kind=ActionKind.DISABLE, strategy="btc", runtime="paper", reason="gone")
+        intent = store.intend(here, token=lease.token, at=clock())
+        store.conclude(intent, done(here), token=lease.token, at=clock(), drop=True)
+    assert store.inventory() == {}
+
+
+def test_an_intent_is_concluded_once(store, clock):
+    with store.lease(clock=clock) as lease:
+        intent = store.intend(ACTION, token=lease.token, at=clock())
+        store.conclude(intent, done(), token=lease.token, at=clock())
+        with pytest.raises(LockHeld, match="already found out"):
+            store.conclude(intent, done(), token=lease.token, at=clock(), keep=item(clock))
+    assert store.inventory() == {}
+
+
+def test_what_was_written_is_there_for_the_next_process(url, clock):
+    with open_for_writing(url) as store, store.lease(clock=clock) as lease:
+        intent = store.intend(ACTION, token=lease.token, at=clock())
+    with open_for_writing(url) as store:
+        assert store.unfinished() == (intent,)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    value=st.dictionaries(st.text(), JSON, max_size=4), moment=st.datetimes(), minutes=st.integers(-720, 720)
+)
+def test_any_parameters_and_any_moment_come_back_as_they_were(tmp_path_factory, value, moment, minutes):
+    zone = timezone(timedelta(minutes=minutes))
+    moment = moment.replace(year=min(max(moment.year, 1970), 9000), tzinfo=zone)
+    url = str(tmp_path_factory.getbasetemp() / "roundtrip.db")
+    with open_for_writing(url) as store:
+        number = store.begin_pass(mode="apply", started_at=moment)
+        store.finish_pass(number, finished_at=moment, exit_code=0, summary=value)
+        (kept,) = store.passes(limit=1)
+    assert kept.started_at == moment
+    assert kept.started_at.tzinfo is UTC
+    assert kept.summary == value
