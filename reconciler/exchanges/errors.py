@@ -31,9 +31,10 @@ class ErrorRow:
 
     Every condition that is given must hold: ``status`` and ``code`` equal one of theirs, ``match``
     (case-insensitive) is found in the exchange's message or, without JSON, in the page's text. A
-    group ``until_ms`` in ``match`` names the end of a ban in ms since 1970. ``retry_after`` is in
-    seconds, for when the answer names none. ``note`` is one more sentence for people. ``html``
-    limits the row to answers that are not JSON (True) or that are (False).
+    group ``until_ms`` in ``match`` names the end of a ban in ms since 1970. ``retry_header`` counts
+    in ``retry_unit`` seconds; ``retry_after`` is in seconds, for when the answer names no time.
+    ``note`` is one more sentence for people. ``html`` limits the row to answers that are not JSON
+    (True) or that are (False).
     """
 
     kind: FailureKind
@@ -43,6 +44,8 @@ class ErrorRow:
     match: str | None = None
     html: bool | None = None
     retry_after: float | None = None
+    retry_header: str = "retry-after"
+    retry_unit: float = 1.0
     candidates: tuple[FailureKind, ...] = ()
     note: str = ""
 
@@ -151,11 +154,13 @@ def redact(text: str, *, limit: int = MAX_MESSAGE) -> str:
     return masked if len(masked) <= limit else masked[: limit - 1] + "…"
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by the ``Retry-After`` header (seconds or an HTTP date), or ``None``."""
-    value = headers.get("retry-after", "").strip()
+def retry_after(
+    headers: Mapping[str, str], *, header: str = "retry-after", unit: float = 1.0
+) -> float | None:
+    """Seconds to wait by ``Retry-After`` (seconds or an HTTP date) or a header like it, or ``None``."""
+    value = headers.get(header, "").strip()
     if re.fullmatch(r"\d{1,9}(?:\.\d+)?", value):
-        return float(value)
+        return float(value) * unit
     until, now = _http_date(value), _http_date(headers.get("date", ""))
     return max(0.0, until - now) if until is not None and now is not None else None
 
@@ -199,7 +204,7 @@ def _from_row(
 
 
 def _wait(row: ErrorRow, until_ms: str | None, headers: Mapping[str, str]) -> float | None:
-    named = retry_after(headers)
+    named = retry_after(headers, header=row.retry_header, unit=row.retry_unit)
     now = _http_date(headers.get("date", ""))
     if named is None and until_ms is not None and now is not None:
         named = max(0.0, int(until_ms) / 1000 - now)

@@ -137,7 +137,16 @@ ROWS: Final[tuple[ErrorRow, ...]] = (
         source="[KDOC] risk and region",
     ),
     ErrorRow(kind=_KIND.WRONG_ACCOUNT_MODE, code="112010", source="[CX] Invalid Unified Account user"),
-    ErrorRow(kind=_KIND.RATE_LIMITED, code="429000", source="[KDOC] Too Many Requests"),
+    ErrorRow(kind=_KIND.ACCOUNT_RESTRICTED, code="400303", source="[KDOC] identity verification"),
+    ErrorRow(kind=_KIND.BAD_REQUEST, code="400100", source="[KDOC] parameter error"),
+    ErrorRow(kind=_KIND.MAINTENANCE, status=503, match=r"maintenance", source="assumed; no code is known"),
+    ErrorRow(
+        kind=_KIND.RATE_LIMITED,
+        code="429000",
+        retry_header="gw-ratelimit-reset",
+        retry_unit=0.001,
+        source="[KDOC] Too Many Requests; the header counts in ms and there is no Retry-After",
+    ),
     ErrorRow(
         kind=_KIND.RATE_LIMITED,
         code="200002",

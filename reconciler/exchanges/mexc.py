@@ -109,7 +109,11 @@ ROWS: Final[tuple[ErrorRow, ...]] = (
         note="The key is limited to a list of symbols that lacks this one.",
         source=f"{_V3} error codes",
     ),
-    ErrorRow(kind=_KIND.ACCOUNT_RESTRICTED, code={"70011", "60005", "10098"}, source=f"{_V3} error codes"),
+    ErrorRow(
+        kind=_KIND.ACCOUNT_RESTRICTED,
+        code={"70011", "60005", "10098", "30018", "730100"},
+        source=f"{_V3} error codes",
+    ),
     ErrorRow(
         kind=_KIND.MAINTENANCE, status=500, match=r"maintenance", source="[CX] mexc.py exceptions.broad"
     ),
