@@ -11,8 +11,10 @@ from reconciler.model.errors import ObservationError
 
 #: Exchange id -> module of this package; each module gives its instance as ``EXCHANGE``.
 _MODULES: Final = {
+    "binance": "binance",
     "kucoin": "kucoin",
     "mexc": "mexc",
+    "okx": "okx",
 }
 
 

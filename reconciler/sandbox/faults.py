@@ -90,4 +90,5 @@ class Disturber:
 
     def _error(self, name: str, incoming: Incoming, *, wait: int = _DEFAULT_WAIT_S) -> Reply:
         waits = {"retry_after": str(wait), "retry_after_ms": str(wait * 1000)}
+        waits["until_ms"] = str(incoming.now_ms + wait * 1000)
         return self._venue.error(name, ip=incoming.caller, **waits)

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 #: Exchange id to the class that speaks its protocol, as ``module:class``.
 VENUES: Final = {
+    "binance": "binance:Binance",
     "kucoin": "kucoin:Kucoin",
     "mexc": "mexc:Mexc",
+    "okx": "okx:Okx",
 }
 
 
