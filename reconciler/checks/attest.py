@@ -36,7 +36,6 @@ def attested(case: Case, subject: str, silence: Answer) -> Answer:
     return Answer(
         verdict=Verdict.PASS,
         evidence=f"attested by {attestation.by} on {attestation.on}, as the exchange does not tell",
-        severity=silence.severity,
         mark=attestation.mark,
         attested_by=attestation.by,
     )

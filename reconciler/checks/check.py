@@ -60,14 +60,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What one check found. Empty ``cause`` and ``fix`` mean those of the check itself.
-
-    ``severity`` is only for checks that vary with policy or the files; ``None`` is the default.
-    """
+    """What one check found. Empty ``cause`` and ``fix`` mean those of the check itself."""
 
     verdict: Verdict
     evidence: str
-    severity: Severity | None = None
     cause: str = ""
     fix: str = ""
     mark: Mark | None = None
@@ -77,15 +73,16 @@ class Answer:
 
 Rule: TypeAlias = Callable[[Case], Answer]
 ReportRule: TypeAlias = Callable[[Case, KeyReport], Answer]
+Weigh: TypeAlias = Callable[[Case], Severity]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """A named rule and its texts.
 
-    ``asks`` is the question whose *yes* is a pass. ``severity`` is the default one; with
-    ``varies`` policy or the files may choose the other. ``waivable`` says whether a waiver in git
-    can keep it from blocking.
+    ``asks`` is the question whose *yes* is a pass. ``severity`` is the default one; ``weigh``
+    chooses it where policy or the files have a say, whatever the answer. ``waivable`` says
+    whether a waiver in git can keep it from blocking.
     """
 
     id: str
@@ -96,8 +93,13 @@ class Check:
     explanation: str
     rule: Rule
     severity: Severity = Severity.BLOCKING
-    varies: bool = False
+    weigh: Weigh | None = None
     waivable: bool = True
+
+    @property
+    def varies(self) -> bool:
+        """Whether policy or the files choose the severity."""
+        return self.weigh is not None
 
     @property
     def may_block(self) -> bool:
@@ -105,35 +107,19 @@ class Check:
         return self.severity is Severity.BLOCKING or self.varies
 
 
-def passed(evidence: str, *, severity: Severity | None = None) -> Answer:
+def passed(evidence: str) -> Answer:
     """A pass on ``evidence``."""
-    return Answer(verdict=Verdict.PASS, evidence=evidence, severity=severity)
+    return Answer(verdict=Verdict.PASS, evidence=evidence)
 
 
-def failed(
-    evidence: str,
-    *,
-    severity: Severity | None = None,
-    cause: str = "",
-    fix: str = "",
-    mark: Mark | None = None,
-) -> Answer:
+def failed(evidence: str, *, cause: str = "", fix: str = "", mark: Mark | None = None) -> Answer:
     """A fail on ``evidence``."""
-    return Answer(verdict=Verdict.FAIL, evidence=evidence, severity=severity, cause=cause, fix=fix, mark=mark)
+    return Answer(verdict=Verdict.FAIL, evidence=evidence, cause=cause, fix=fix, mark=mark)
 
 
-def unknown(
-    evidence: str,
-    *,
-    severity: Severity | None = None,
-    cause: str = "",
-    fix: str = "",
-    mark: Mark | None = None,
-) -> Answer:
+def unknown(evidence: str, *, cause: str = "", fix: str = "", mark: Mark | None = None) -> Answer:
     """An unknown, with ``evidence`` for why it cannot be told."""
-    return Answer(
-        verdict=Verdict.UNKNOWN, evidence=evidence, severity=severity, cause=cause, fix=fix, mark=mark
-    )
+    return Answer(verdict=Verdict.UNKNOWN, evidence=evidence, cause=cause, fix=fix, mark=mark)
 
 
 def on_report(rule: ReportRule) -> Rule:

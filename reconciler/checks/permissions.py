@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reconciler.checks.attest import attested
 from reconciler.checks.check import Answer, Case, Check, failed, on_report, passed, unknown
 from reconciler.checks.needs import needs
@@ -32,11 +30,19 @@ def withdraw_enabled(case: Case, report: KeyReport) -> Answer:
 @on_report
 def transfer_enabled(case: Case, report: KeyReport) -> Answer:
     """Whether the key keeps its hands off transfers, unless the files want them."""
-    wanted = case.connection.permissions.get(Permission.TRANSFER)
-    if wanted:
+    if case.connection.permissions.get(Permission.TRANSFER):
         return passed("the files ask for transfers")
-    severity = Severity.ADVISORY if wanted is None else Severity.BLOCKING
-    return replace(_denied(case, report, Permission.TRANSFER), severity=severity)
+    granted = report.permissions.transfer
+    mark = case.place("permissions")
+    if granted is None:
+        return unknown(f"the exchange does not tell whether transfers are granted{_words(report)}", mark=mark)
+    return failed("transfers are granted", mark=mark) if granted else passed("transfers are not granted")
+
+
+def transfer_weight(case: Case) -> Severity:
+    """Blocking once the files forbid transfers."""
+    forbidden = case.connection.permissions.get(Permission.TRANSFER) is False
+    return Severity.BLOCKING if forbidden else Severity.ADVISORY
 
 
 @on_report
@@ -73,18 +79,6 @@ def _none_granted(case: Case, report: KeyReport, permissions: list[Permission], 
         )
         return unknown(evidence + _words(report), mark=mark)
     return passed(f"nothing is granted that is {why}")
-
-
-def _denied(case: Case, report: KeyReport, permission: Permission) -> Answer:
-    granted = report.permissions[permission]
-    mark = case.place("permissions")
-    if granted is None:
-        return unknown(
-            f"the exchange does not tell whether {permission} is granted{_words(report)}", mark=mark
-        )
-    return (
-        failed(f"{permission} is granted", mark=mark) if granted else passed(f"{permission} is not granted")
-    )
 
 
 def _words(report: KeyReport) -> str:
@@ -249,6 +243,6 @@ CHECKS = (
         ),
         rule=transfer_enabled,
         severity=Severity.ADVISORY,
-        varies=True,
+        weigh=transfer_weight,
     ),
 )

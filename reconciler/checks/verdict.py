@@ -58,7 +58,7 @@ def _shown(case: Case, check: Check, answer: Answer) -> Finding:
     return Finding(
         check=check.id,
         verdict=answer.verdict,
-        severity=(answer.severity if check.varies else None) or check.severity,
+        severity=check.weigh(case) if check.weigh else check.severity,
         subject=Subject.CONNECTION,
         subject_id=case.connection.id,
         mark=answer.mark or case.connection.mark,

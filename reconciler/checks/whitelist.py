@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reconciler.checks.attest import attested
 from reconciler.checks.check import Answer, Case, Check, Rule, failed, on_report, passed, unknown
@@ -35,16 +35,13 @@ def _by_policy(case: Case) -> Severity:
 @on_report
 def missing(case: Case, report: KeyReport) -> Answer:
     """Whether the key is bound to addresses at all."""
-    severity = _by_policy(case)
     restricted = report.ip_whitelist.restricted
     if restricted is None:
-        silence = unknown(
-            "the exchange does not tell whether the key is bound to addresses", severity=severity
-        )
+        silence = unknown("the exchange does not tell whether the key is bound to addresses")
         return attested(case, "ip_whitelist", silence)
     if not restricted:
-        return failed("the key works from any address", severity=severity)
-    return passed("the key is bound to addresses", severity=severity)
+        return failed("the key works from any address")
+    return passed("the key is bound to addresses")
 
 
 def _on_addresses(rule: Callable[[Case, _Bound], Answer]) -> Rule:
@@ -100,18 +97,14 @@ def extra(case: Case, bound: _Bound) -> Answer:
 
 
 @_on_addresses
-def _width(case: Case, bound: _Bound) -> Answer:
+def wide(case: Case, bound: _Bound) -> Answer:
+    """Whether the list covers no more than a bot's own exits can explain."""
     del case  # a list is as wide for everybody
     if too_wide(bound.networks):
         return failed(f"the list covers {show(bound.networks)}")
     if bound.unreadable:
         return unknown(f"the list holds entries that cannot be read: {', '.join(bound.unreadable)}")
     return passed("the list is narrow")
-
-
-def wide(case: Case) -> Answer:
-    """Whether the list covers no more than a bot's own exits can explain."""
-    return replace(_width(case), severity=_by_policy(case))
 
 
 def egress_missing(case: Case) -> Answer:
@@ -141,7 +134,7 @@ CHECKS = (
             "exchanges also let a key without a whitelist expire within weeks."
         ),
         rule=missing,
-        varies=True,
+        weigh=_by_policy,
     ),
     Check(
         id="ip-whitelist-lacks-egress",
@@ -188,7 +181,7 @@ CHECKS = (
             "`recommended`."
         ),
         rule=wide,
-        varies=True,
+        weigh=_by_policy,
     ),
     Check(
         id="egress-missing",
