@@ -21,10 +21,10 @@ from reconciler.model.plan import (
     Plan,
     RunningStrategy,
 )
+from reconciler.planning.canonical import same_parameters
 from reconciler.runtimes.interface import Runtime
 from reconciler.state.lease import Lease
 from reconciler.state.records import Clock, Intent
-from reconciler.state.schema import plain
 from reconciler.state.store import Store
 
 Progress = Callable[[Outcome], None]
@@ -230,7 +230,7 @@ def _verdict(action: Action, holdings: Holdings | None) -> _Verdict:
     if action.kind is ActionKind.DISABLE:
         effect = running is None
     else:
-        effect = running is not None and plain(running.parameters) == plain(action.after or {})
+        effect = running is not None and same_parameters(running.parameters, action.after or {})
     return _Verdict(state=OutcomeState.DONE if effect else OutcomeState.FAILED, running=running)
 
 

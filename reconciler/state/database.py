@@ -9,6 +9,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +30,9 @@ T = TypeVar("T")
 
 #: How long, in seconds, one writer waits for another; a transaction of ours takes milliseconds.
 BUSY_TIMEOUT: Final = 15.0
-_ATTEMPTS: Final = 50
+#: A reader meets a writer that just comes or goes for microseconds; it tries for a second.
+_ATTEMPTS: Final = 100
+_PAUSE: Final = 0.01
 
 _READING: Final = "reconciler_reading"
 
@@ -94,17 +97,15 @@ class ReadOnlyFile:
             for _ in range(_ATTEMPTS):
                 before = _Traces.of(self._path)
                 try:
-                    result = self._once(work, before)
-                except (SQLAlchemyError, sqlite3.Error):
+                    if not before.orphaned:
+                        result = self._once(work, before)
+                        if before.live or _Traces.of(self._path) == before:
+                            return result
+                except (SQLAlchemyError, sqlite3.Error, StateError, ValueError):
                     if _Traces.of(self._path) == before:
                         raise
-                    continue
-                if before.live or _Traces.of(self._path) == before:
-                    return result
-        raise StateError(
-            f"the state {self._path} changed each time that it was read",
-            hint="another process keeps writing to it; try again when it is done",
-        )
+                time.sleep(_PAUSE)
+        raise _unsettled(self._path, before)
 
     def _once(self, work: Callable[[Connection], T], traces: _Traces) -> T:
         if traces.file is None:
@@ -161,23 +162,35 @@ class _Traces:
         """Whether the journal has to be read beside the file."""
         return self.wal is not None and self.shared
 
+    @property
+    def orphaned(self) -> bool:
+        """Whether a journal lacks its index: for an instant while a writer leaves, else for good."""
+        return bool(self.wal) and not self.shared
+
     @classmethod
     def of(cls, path: Path) -> _Traces:
-        """The traces now. Raise :class:`StateError` where reading could not be true, or would block."""
+        """The traces now. Raise :class:`StateError` for a pipe or the like, which would block a reader."""
         file, wal = _stat(path), _stat(path.with_name(path.name + "-wal"))
         shared = _stat(path.with_name(path.name + "-shm")) is not None
         if file and not stat.S_ISREG(file.st_mode):
             raise StateError(f"the state {path} is no regular file", hint="name a file with --state")
-        if wal and wal.st_size and not shared:
-            raise StateError(
-                f"the state {path} lies beside a journal (-wal) without its index (-shm)",
-                hint="the files were copied apart: run `reconcile` (an apply) once, or copy all three",
-            )
         return cls(
             (file.st_ino, file.st_size, file.st_mtime_ns) if file else None,
             wal.st_size if wal else None,
             shared,
         )
+
+
+def _unsettled(path: Path, traces: _Traces) -> StateError:
+    if traces.orphaned:
+        return StateError(
+            f"the state {path} lies beside a journal (-wal) without its index (-shm)",
+            hint="the files were copied apart: run `reconcile` (an apply) once, or copy all three",
+        )
+    return StateError(
+        f"the state {path} changed each time that it was read",
+        hint="another process keeps writing to it; try again when it is done",
+    )
 
 
 def _stat(path: Path) -> os.stat_result | None:

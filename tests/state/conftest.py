@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -62,3 +65,17 @@ def traces() -> Callable[[Path], dict[str, tuple[bytes, int, int]]]:
         }
 
     return look
+
+
+@pytest.fixture
+def spawn() -> Callable[..., subprocess.Popen[str]]:
+    """Starts Python on a piece of code, with its arguments, to talk to line by line."""
+
+    def start(code: str, *arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(  # noqa: S603 - our own code
+            command, text=True, bufsize=1, stdin=pipe, stdout=pipe, stderr=pipe
+        )
+
+    return start

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
-import textwrap
 
 import pytest
 
@@ -67,10 +64,8 @@ LIVE_WRITER = """
 """
 
 
-def test_reading_beside_a_live_writer_sees_its_commits_and_changes_nothing(url, path, clock, traces):
-    code = textwrap.dedent(LIVE_WRITER)
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", code, url], text=True, bufsize=1, **pipes) as writer:
+def test_reading_beside_a_live_writer_sees_its_commits_and_changes_nothing(url, path, clock, traces, spawn):
+    with spawn(LIVE_WRITER, url) as writer:
         seen = set()
         for name in ("mexc", "kucoin"):
             writer.stdin.write(f"{name}\n")
@@ -95,11 +90,10 @@ KILLED_WRITER = """
 
 
 def test_reading_after_a_writer_was_killed_sees_what_it_committed_and_changes_nothing(
-    url, path, clock, traces
+    url, path, clock, traces, spawn
 ):
-    code = textwrap.dedent(KILLED_WRITER)
-    child = subprocess.run([sys.executable, "-c", code, url], check=False)
-    assert child.returncode == -signal.SIGKILL
+    with spawn(KILLED_WRITER, url) as writer:
+        assert writer.wait() == -signal.SIGKILL
     before = traces(path.parent)
     assert "state.db-wal" in before
     assert open_for_reading(url).unknown_since() == {"mexc": clock()}
@@ -122,10 +116,9 @@ BUSY_WRITER = """
 """
 
 
-def test_no_read_is_torn_while_a_writer_comes_and_goes(url, store):
+def test_no_read_is_torn_while_a_writer_comes_and_goes(url, store, spawn):
     store.close()
-    code = textwrap.dedent(BUSY_WRITER)
-    with subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE) as writer:
+    with spawn(BUSY_WRITER, url) as writer:
         writer.stdout.readline()
         state, reads = open_for_reading(url), 0
         while writer.poll() is None:
@@ -222,12 +215,13 @@ def test_another_tools_database_is_refused_both_ways(url, path):
     refused_both_ways(url, "not this tool's")
 
 
-def test_a_journal_copied_without_its_index_is_refused(url, path, store, clock):
-    store.record_evidence(known=[], unknown=["mexc"], at=clock())
-    copy = path.parent / "copy.db"
-    for suffix in ("", "-wal"):
-        subprocess.run(["cp", f"{path}{suffix}", f"{copy}{suffix}"], check=True)  # noqa: S607
-    assert_refused(lambda: open_for_reading(str(copy)).inventory(), "-shm")
+def test_a_journal_copied_without_its_index_is_refused(url, path, spawn):
+    with spawn(KILLED_WRITER, url) as writer:
+        writer.wait()
+    (path.parent / "state.db-shm").unlink()
+    assert_refused(lambda: open_for_reading(url).inventory(), "-shm")
+    with open_for_writing(url) as store:
+        assert set(store.unknown_since()) == {"mexc"}
 
 
 @pytest.mark.parametrize("make", [lambda path: path.mkdir(), os.mkfifo], ids=["folder", "fifo"])
@@ -267,8 +261,19 @@ def test_urls_name_files(url, end, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "url",
-    ["", "  ", ":memory:", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///x.db?mode=ro", "a\0b"]
-    + ["postgresql://me:hunter2@host/db", "mysql://x", "http://x", "sqlite://host/path"],
+    [
+        "",
+        "  ",
+        ":memory:",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite:///x.db?mode=ro",
+        "a\0b",
+        "postgresql://me:hunter2@host/db",
+        "mysql://x",
+        "sqlite://host/path",
+    ],
 )
 def test_what_names_no_file_is_a_usage_error_that_quotes_nothing(url):
     with pytest.raises(UsageError) as caught:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import importlib.resources
 import resource
 import stat
-import subprocess
-import sys
-import textwrap
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -15,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.errors import LockHeld, StateError
@@ -103,10 +100,10 @@ MANY_OPENERS = """
 """
 
 
-def test_many_processes_may_create_the_state_at_once(url):
-    code = textwrap.dedent(MANY_OPENERS)
-    child = subprocess.run([sys.executable, "-c", code, url], check=False, capture_output=True, text=True)
-    assert child.returncode == 0, child.stderr
+def test_many_processes_may_create_the_state_at_once(url, spawn):
+    with spawn(MANY_OPENERS, url) as child:
+        _out, problems = child.communicate()
+    assert child.returncode == 0, problems
 
 
 def test_a_full_disk_is_an_error_with_cause_and_fix_and_loses_nothing(store, clock, path):
@@ -225,6 +222,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     value=st.dictionaries(st.text(), JSON, max_size=4), moment=st.datetimes(), minutes=st.integers(-720, 720)
 )
