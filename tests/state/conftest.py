@@ -74,8 +74,6 @@ def spawn() -> Callable[..., subprocess.Popen[str]]:
     def start(code: str, *arguments: object) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
         pipe = subprocess.PIPE
-        return subprocess.Popen(  # noqa: S603 - our own code
-            command, text=True, bufsize=1, stdin=pipe, stdout=pipe, stderr=pipe
-        )
+        return subprocess.Popen(command, text=True, bufsize=1, stdin=pipe, stdout=pipe, stderr=pipe)
 
     return start
