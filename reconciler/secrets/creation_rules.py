@@ -6,7 +6,7 @@ exits 0 (github.com/getsops/sops, ``sops.go``, ``shouldBeEncrypted``). So rules 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -57,18 +57,20 @@ def find_rules(folder: Path) -> Path | None:
     return next((path for at in (folder, *folder.parents) if (path := at / FILE_NAME).is_file()), None)
 
 
-def lint_rules(source: Path | str, *, file: str | None = None) -> tuple[Problem, ...]:
+def lint_rules(
+    source: Path | str, *, file: str | None = None, secret_files: Sequence[Path] = ()
+) -> tuple[Problem, ...]:
     """What in a ``.sops.yaml`` would leave credentials in clear or unprotected, rule by rule.
 
-    ``source`` is its path, or its text with ``file`` as its name. Rules for other files are
-    judged as well: whether a rule is used for credentials cannot be told from it. Codes:
+    ``source`` is its path, or its text with ``file`` as its name. With ``secret_files`` only the
+    rules that sops would take for one of them are judged, else every rule. Codes:
     ``rules-unreadable``, ``no-recipients``, ``bad-regex``, ``secret-in-clear``,
     ``binding-encrypted``, ``rule-unjudged``, ``mac-only-encrypted``.
     """
     name = file or (str(source) if isinstance(source, Path) else FILE_NAME)
     try:
         text = _text(source)
-        rules = list(_rules(text, name))
+        rules = _used(list(_rules(text, name)), Path(name).absolute().parent, secret_files)
     except (OSError, ValueError, yaml.YAMLError) as error:
         place = getattr(error, "problem_mark", None)
         return (_unreadable(name, place.line + 1 if place else 1),)
@@ -119,6 +121,23 @@ def _rules(text: str, file: str) -> Iterator[_Rule]:
         raise ValueError("no list of rules")
     for rule, line in zip(rules, _lines(root), strict=True):
         yield _Rule(mark=Mark(file=file, line=line), entries=_merged(rule))
+
+
+def _used(rules: list[_Rule], folder: Path, files: Sequence[Path]) -> list[_Rule]:
+    """The first rule for each file, by its path below ``folder``, and those that may come before it."""
+    if not files:
+        return rules
+    used: list[_Rule] = []
+    for path in files:
+        below = str(path.absolute()).removeprefix(f"{folder}/")
+        for rule in rules:
+            pattern = rule.entries.get("path_regex") or ""
+            matched = re2.matches(pattern, below) if isinstance(pattern, str) else None
+            if matched is not False and rule not in used:
+                used.append(rule)
+            if matched:
+                break
+    return used
 
 
 def _lines(root: yaml.Node | None) -> list[int]:

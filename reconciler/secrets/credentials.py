@@ -66,7 +66,7 @@ def open_all(
     groups: dict[tuple[str, str, bool], list[Connection]] = {}
     for connection in connections:
         ref = connection.credentials
-        groups.setdefault((os.path.realpath(ref.file), ref.root, ref.inline), []).append(connection)
+        groups.setdefault((ref.file, ref.root, ref.inline), []).append(connection)
 
     def work(group: Sequence[Connection]) -> dict[str, Credentials | SecretsError]:
         return _open_file(group, fields_of=fields_of, sops=sops, policy=policy, cancel=stop)

@@ -28,6 +28,8 @@ _ALWAYS: Final = (
     "SOPS_KEYSERVICE",
 )
 
+_PATHS: Final = frozenset({"SOPS_AGE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_FILE", "GNUPGHOME"})
+
 #: What a key service needs, passed on only where policy names a recipient of its group.
 _BY_GROUP: Final[Mapping[str, tuple[str, ...]]] = {
     "kms": ("AWS_",),
@@ -67,6 +69,9 @@ def child_environment(environ: Mapping[str, str], policy: Policy) -> dict[str, s
         for name, value in environ.items()
         if name in _ALWAYS or name in remote or (prefixes and name.startswith(prefixes))
     }
+    for name in _PATHS & child.keys():
+        # sops runs in the folder /, where a relative path would lead elsewhere.
+        child[name] = os.path.abspath(child[name])  # noqa: PTH100 - Path keeps `..` segments
     child["PATH"] = _absolute(environ.get("PATH", ""))
     child["SOPS_DISABLE_VERSION_CHECK"] = "1"
     child["SOPS_HC_VAULT_ALLOWLIST"] = _vaults(policy)

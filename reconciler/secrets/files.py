@@ -23,25 +23,34 @@ def read_within(path: str, *, root: str, limit: int, mark: Mark) -> bytes:
     ``mark`` is where the path was written. Raise ``NotASecretFile`` for everything that is not
     such a file: missing, a folder, a pipe or device, too large, or a link out of ``root``.
     """
-    real = os.path.realpath(path)
-    if not _inside(real, os.path.realpath(root)):
-        raise NotASecretFile(
-            f"{path} leads out of {root}",
-            hint="keep secret files inside the folder of the configuration; links out of it are refused",
-            mark=mark,
-        )
+    descriptor = _open(path, root=root, mark=mark)
     try:
+        return _read(descriptor, path=path, limit=limit, mark=mark)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: str, *, root: str, mark: Mark) -> int:
+    try:
+        real = os.path.realpath(path)
+        inside = Path(real).is_relative_to(os.path.realpath(root))
         # O_NONBLOCK: opening a pipe without a writer would wait for ever.
         # O_NOFOLLOW: a link that appeared after realpath() looked.
-        descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(real, flags) if inside else None
     except (OSError, ValueError) as error:
         raise NotASecretFile(
             f"{path} cannot be opened: {_cause(error)}",
             hint="check the path under `credentials:` and that this user may read the file",
             mark=mark,
         ) from None
-    with os.fdopen(descriptor, "rb") as stream:
-        return _read(stream.fileno(), path=path, limit=limit, mark=mark)
+    if descriptor is None:
+        raise NotASecretFile(
+            f"{path} leads out of {root}",
+            hint="keep secret files inside the folder of the configuration; links out of it are refused",
+            mark=mark,
+        )
+    return descriptor
 
 
 def _read(descriptor: int, *, path: str, limit: int, mark: Mark) -> bytes:
@@ -59,10 +68,6 @@ def _read(descriptor: int, *, path: str, limit: int, mark: Mark) -> bytes:
                 mark=mark,
             )
     return bytes(blob)
-
-
-def _inside(path: str, root: str) -> bool:
-    return Path(path).is_relative_to(root)
 
 
 def _cause(error: OSError | ValueError) -> str:

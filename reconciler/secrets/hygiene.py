@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ class KeySource:
     """One place where sops looks for a private key; never its content.
 
     ``path`` is ``None`` for a value in the environment or a command. ``mode`` are the permission
-    bits, where there is a file. ``warning`` says what is wrong with it, in one sentence.
+    bits, where there is a file. ``warning`` says what is wrong with it, ``fix`` what to do.
     """
 
     name: str
@@ -26,6 +27,7 @@ class KeySource:
     readable: bool
     mode: int | None = None
     warning: str | None = None
+    fix: str = ""
 
 
 def key_sources(environ: Mapping[str, str]) -> tuple[KeySource, ...]:
@@ -58,34 +60,32 @@ def _sources(environ: Mapping[str, str]) -> Iterator[KeySource]:
 
 def _variable(name: str, environ: Mapping[str, str]) -> KeySource:
     there = bool(environ.get(name))
-    warning = None
     if there and name == "SOPS_AGE_KEY":
-        warning = "a key in the environment is inherited by every program started from here; prefer a file"
-    return KeySource(name=name, exists=there, readable=there, warning=warning)
+        return KeySource(
+            name=name,
+            exists=True,
+            readable=True,
+            warning="every program started from here inherits a key in the environment",
+            fix="keep the key in a file of mode 0600 and name it in SOPS_AGE_KEY_FILE",
+        )
+    return KeySource(name=name, exists=there, readable=there)
 
 
 def _file(name: str, path: Path, *, named: bool = False) -> KeySource:
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except (OSError, ValueError):
-        missing = f"{path} is not there or cannot be reached" if named else None
-        return KeySource(name=name, path=str(path), exists=False, readable=False, warning=missing)
-    readable = os.access(path, os.R_OK)
-    return KeySource(
-        name=name,
-        path=str(path),
-        exists=True,
-        readable=readable,
-        mode=mode,
-        warning=_warning(path, mode, readable=readable, named=named),
-    )
-
-
-def _warning(path: Path, mode: int, *, readable: bool, named: bool) -> str | None:
-    if not readable:
-        return f"this user may not read {path}"
+        gone = KeySource(name=name, path=str(path), exists=False, readable=False)
+        return (
+            replace(gone, warning="it is not there", fix=f"set {name} to a file that is") if named else gone
+        )
+    found = KeySource(name=name, path=str(path), exists=True, readable=os.access(path, os.R_OK), mode=mode)
+    if not found.readable:
+        return replace(found, warning="this user may not read it", fix=f"run as its owner: {path}")
     if mode & _OTHERS:
-        return f"other users can reach {path} (mode {mode:04o}): run `chmod go= {path}`"
-    if named and not path.is_absolute():
-        return f"{path} is relative, and sops is run in the folder /: name it in full"
-    return None
+        return replace(
+            found,
+            warning=f"other users can reach it (mode {mode:04o})",
+            fix=f"chmod go= {shlex.quote(str(path))}",
+        )
+    return found

@@ -70,7 +70,7 @@ _NO_KEY_MEANINGS: Final = (
         ("failed to open sops_age_key_file", "failed to open file"),
         KeyUnavailable,
         "the private key file cannot be opened",
-        "check SOPS_AGE_KEY_FILE and that this user may read it; it must be an absolute path",
+        "check SOPS_AGE_KEY_FILE and that this user may read the file",
     ),
     _Meaning(
         ("could not read passphrase", "passphrase"),

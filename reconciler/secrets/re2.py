@@ -23,10 +23,11 @@ _REFUSED_GROUPS: Final = {
     "(?P>": "a subroutine call",
 }
 _GO_ESCAPES: Final = frozenset("aAbBCdDEfnpPQrsStvwWxz01234567")
-_GO_ONLY: Final = re.compile(r"\\[zQECpP]|\(\?<[A-Za-z]|\(\?[a-zA-Z]*U|.\(\?[ims]+\)")
+_GO_ONLY: Final = re.compile(r"\\[zQECpP]|\(\?<[A-Za-z]|\(\?[a-zA-Z]*U|.\(\?[ims]+\)|\[\[:\^?[a-z]+:\]")
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _BACK_REFERENCE: Final = re.compile(r"\\[1-9](?![0-7])")
 _NESTED_REPEAT: Final = re.compile(r"(?:[*+?]|\{\d+(?:,\d*)?\})(?:\+|\*|\?[*+?]|\{\d)")
+_REPEATED_GROUP: Final = re.compile(r"\)[*+{]")
 _COUNT: Final = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 _CLASS: Final = re.compile(r"\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]", re.DOTALL)
 _FLAGS: Final = re.compile(r"\(\?([a-zA-Z-]+)[:)]")
@@ -59,8 +60,10 @@ def _refusals(pattern: str) -> Iterator[str]:
 def matches(pattern: str, name: str) -> bool | None:
     """Whether ``pattern`` is found in ``name``, or ``None`` where Python cannot read it as Go does.
 
-    For short names only: Python's engine backtracks.
+    ``None`` also where a group is repeated: Python's engine could take for ever on it.
     """
+    if _REPEATED_GROUP.search(_CLASS.sub("_", _ESCAPE.sub("_", pattern))):
+        return None
     compiled = _compiled(pattern)
     return None if compiled is None else compiled.search(name) is not None
 

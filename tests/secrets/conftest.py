@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -62,6 +63,24 @@ def environ(home: Path, age_key: AgeKey) -> dict[str, str]:
 @pytest.fixture
 def sops(sops_path: Path, environ: dict[str, str]) -> Sops:
     return Sops(path=sops_path, environ=environ, limit=20.0, grace=0.5)
+
+
+@pytest.fixture
+def sops_raw(sops_path: Path, environ: dict[str, str]) -> Callable[..., bytes]:
+    """Runs sops as a person would, with nothing of ours between."""
+
+    def run(*arguments: str, stdin: str = "", output: str = "yaml") -> bytes:
+        types = ("--input-type", "yaml", "--output-type", output)
+        return subprocess.run(
+            [sops_path, *arguments, *types, "--filename-override", "/x.yaml"],
+            input=stdin.encode(),
+            env=environ,
+            cwd="/",
+            capture_output=True,
+            check=True,
+        ).stdout
+
+    return run
 
 
 @pytest.fixture

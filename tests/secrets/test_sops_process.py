@@ -140,6 +140,16 @@ def test_a_key_service_named_in_policy_gets_its_credentials(seen: Callable[..., 
     assert "AWS_PROFILE" not in seen(environ, Policy(recipients={"kms": ()}))
 
 
+def test_relative_key_files_mean_the_operators_folder(
+    seen: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    monkeypatch.chdir(home)
+    assert (
+        seen({"PATH": os.environ["PATH"], "SOPS_AGE_KEY_FILE": "k.txt"})["SOPS_AGE_KEY_FILE"]
+        == f"{home}/k.txt"
+    )
+
+
 def test_how_sops_is_run(seen: Callable[..., dict[str, str]], tmp_path: Path) -> None:
     found = seen({"PATH": os.environ["PATH"]})
     assert found["ARGV"] == "decrypt --input-type yaml --output-type json"
