@@ -199,7 +199,12 @@ ROWS: Final[tuple[ErrorRow, ...]] = (
         note="The account has no margin account yet.",
         source="[BDOC] margin error codes",
     ),
-    ErrorRow(kind=_KIND.MAINTENANCE, match=r"maintenance", html=False, source="[CX] -10001 and texts"),
+    ErrorRow(
+        kind=_KIND.MAINTENANCE,
+        match=r"under maintenance|system.maintenance",
+        html=False,
+        source="[CX] -10001 and texts",
+    ),
     ErrorRow(
         kind=_KIND.UNAVAILABLE,
         code={"-1000", "-1001", "-1004", "-1006", "-1007", "-1008", "-1016", "-3000"},
