@@ -57,7 +57,7 @@ def make_plan(
     Raises:
         UsageError: a target names nothing in the files or the inventory.
     """
-    _know(targets, desired, inventory)
+    require_targets(targets, desired, inventory)
     view = _View(
         desired=desired,
         reports={report.connection.id: report for report in reports},
@@ -158,7 +158,12 @@ class _View:
         return not self.targets or strategy in self.targets or connection in self.targets
 
 
-def _know(targets: Sequence[str], desired: Desired, inventory: Mapping[str, InventoryItem]) -> None:
+def require_targets(targets: Sequence[str], desired: Desired, inventory: Mapping[str, InventoryItem]) -> None:
+    """Return when every target is the id of a strategy or a connection, in the files or the inventory.
+
+    Raises:
+        UsageError: a target names nothing; the hint names what is near.
+    """
     known = {*desired.strategies, *desired.connections, *inventory}
     known |= {item.connection for item in inventory.values() if item.connection is not None}
     for target in targets:

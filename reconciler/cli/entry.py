@@ -1,0 +1,95 @@
+"""The entry point: one place where every error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from reconciler.model.errors import ExitCode, ReconcilerError
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run ``reconcile`` and leave the process with the exit code that DESIGN's table gives."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run ``reconcile`` and give its exit code; never a traceback, never a secret."""
+    from reconciler.cli.root import root  # noqa: PLC0415 - nothing is imported before main is called
+
+    _forbid_core_dumps()
+    try:
+        code = root.main(
+            list(arguments) if arguments is not None else None, "reconcile", standalone_mode=False
+        )
+    except click.exceptions.Exit as leaving:
+        code = leaving.exit_code
+    except click.exceptions.Abort:
+        code = _say("Interrupted; nothing further was done.", ExitCode.INTERRUPTED)
+    except click.UsageError as wrong:
+        code = _usage(wrong)
+    except click.ClickException as wrong:
+        code = _say(f"error: {wrong.format_message()}", ExitCode.CONFIG)
+    except ReconcilerError as error:
+        code = _explain(error)
+    except KeyboardInterrupt:
+        code = _say("Interrupted; nothing further was done.", ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        code = _closed_pipe()
+    except Exception as error:  # noqa: BLE001 - the one boundary: a crash must not print locals or values
+        code = _crash(error)
+    return int(code or 0)
+
+
+def _explain(error: ReconcilerError) -> int:
+    """Print an error of ours on stderr, every problem of it, and give its exit code."""
+    from reconciler.output.problems import render_error  # noqa: PLC0415 - only when something is wrong
+
+    click.echo(render_error(error), err=True, nl=False)
+    return error.exit_code
+
+
+def _usage(wrong: click.UsageError) -> int:
+    command = wrong.ctx.command_path if wrong.ctx else "reconcile"
+    return _say(f"error: {wrong.format_message()}\nhint: {command} --help", ExitCode.CONFIG)
+
+
+def _say(text: str, code: ExitCode) -> int:
+    click.echo(text, err=True)
+    return code
+
+
+def _crash(error: Exception) -> int:
+    """Say where it broke without what it held: file, line and class, never a value."""
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame.f_code
+        if "reconciler" in frame.co_filename:
+            place = f" at {frame.co_name} in {os.path.basename(frame.co_filename)}:{trace.tb_lineno}"  # noqa: PTH119
+        trace = trace.tb_next
+    text = f"error: internal error ({type(error).__name__}{place}). Nothing that was not reported was done."
+    return _say(
+        f"{text}\nhint: please report it with the command line, without any file content", ExitCode.FAILED
+    )
+
+
+def _closed_pipe() -> int:
+    """The reader went away (``| head``): leave quietly, as other tools do."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return ExitCode.FAILED
+
+
+def _forbid_core_dumps() -> None:
+    """A core file would hold every decrypted key."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

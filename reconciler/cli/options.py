@@ -1,0 +1,85 @@
+"""Options that several commands share; each has an environment variable of the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def option(*names: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's own attributes
+    """A click option whose environment variable is ``RECONCILER_<LONG NAME>``."""
+    long = next(name for name in reversed(names) if name.startswith("--")).split("/")[0]
+    variable = "RECONCILER_" + long.removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, **attributes)
+
+
+files = option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    metavar="PATH",
+    help="A configuration file or a directory of them; repeatable. [default: connections.yaml]",
+)
+sops = option("--sops", metavar="PATH", help="The sops binary. [default: the one on PATH]")
+endpoint = option(
+    "--endpoint",
+    "endpoints",
+    multiple=True,
+    metavar="ID=URL",
+    help="Send an exchange's requests elsewhere: mexc=http://127.0.0.1:9001. Plain HTTP only to loopback.",
+)
+state = option(
+    "--state",
+    metavar="URL",
+    default="sqlite:///.reconciler/state.db",
+    show_default=True,
+    help="Where it is kept what this tool enabled.",
+)
+timeout = option(
+    "--timeout",
+    type=click.FloatRange(min=0.1, max=600),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long one request to an exchange may take.",
+)
+parallel = option(
+    "--max-parallel",
+    type=click.IntRange(min=1, max=1000),
+    default=64,
+    show_default=True,
+    metavar="N",
+    help="How many connections are read at once.",
+)
+verbose = option("-v", "--verbose", is_flag=True, help="Show what passed and what stays unchanged, too.")
+no_color = option("--no-color", is_flag=True, help="No colour. The variable NO_COLOR does the same.")
+output = option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="What is written to standard output.",
+)
+output_file = option(
+    "--output-file",
+    "output_files",
+    multiple=True,
+    metavar="FORMAT=PATH",
+    help="Write another format to a file in the same run; repeatable.",
+)
+
+
+def stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, shown in the order given."""
+
+    def apply(function: F) -> F:
+        for decorate in reversed(decorators):
+            function = decorate(function)
+        return function
+
+    return apply

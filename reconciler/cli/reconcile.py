@@ -1,0 +1,113 @@
+"""The main job's screen: plan, ask, apply, tell."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.cli import screen
+from reconciler.cli.paths import configuration
+from reconciler.cli.run import settings_from
+from reconciler.engine import pass_
+from reconciler.engine.settings import Settings
+from reconciler.model.errors import Declined, ExitCode, UsageError
+from reconciler.model.report import Report
+from reconciler.planning.file import PlanFile, from_json, to_json
+
+
+def run(
+    *,
+    files: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    out: str | None,
+    plan: str | None,
+    detailed_exitcode: bool,
+    verbose: bool,
+    no_color: bool,
+    output: str,
+    output_files: tuple[str, ...],
+    **chosen: Any,  # noqa: ANN401 - the options that become Settings
+) -> int:
+    """Do the main job and give the exit code."""
+    _sensible(dry_run=dry_run, yes=yes, out=out, plan=plan, detailed_exitcode=detailed_exitcode)
+    show = screen.Screen(output=output, output_files=output_files, verbose=verbose, no_color=no_color)
+    reviewed = _read_plan(plan) if plan else None
+    with settings_from(files=configuration(files), verbose=verbose, **chosen) as settings:
+        if dry_run:
+            return _dry_run(settings, show, out=out, detailed=detailed_exitcode)
+        if reviewed:
+            return _apply_reviewed(settings, show, reviewed)
+        if yes:
+            return _finish(show, asyncio.run(pass_.converge(settings)))
+        return _ask_then_apply(settings, show)
+
+
+def _sensible(
+    *, dry_run: bool, yes: bool, out: str | None, plan: str | None, detailed_exitcode: bool
+) -> None:
+    """Refuse what contradicts itself before anything is read."""
+    if dry_run and (yes or plan):
+        raise UsageError("--dry-run changes nothing, so --yes and --plan do not go with it")
+    if out and not dry_run:
+        raise UsageError("--out writes the plan of a dry run", hint="add --dry-run")
+    if detailed_exitcode and not dry_run:
+        raise UsageError("--detailed-exitcode goes with --dry-run", hint="add --dry-run")
+    if not (dry_run or yes or plan or sys.stdin.isatty()):
+        raise UsageError(
+            "nothing was done: there is no terminal to ask at",
+            hint="give --dry-run to look, --yes to apply, or --plan FILE to apply a reviewed plan",
+        )
+
+
+def _read_plan(path: str) -> PlanFile:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"cannot read the plan file {path}", hint="write one with --dry-run --out") from None
+    return from_json(text)
+
+
+def _dry_run(settings: Settings, show: screen.Screen, *, out: str | None, detailed: bool) -> int:
+    report = asyncio.run(pass_.dry_run(settings, detailed=detailed))
+    if out and report.plan:
+        text = to_json(report.plan, version=report.version, created_at=report.started_at)
+        screen.write_file(Path(out), text)
+    return _finish(show, report)
+
+
+def _ask_then_apply(settings: Settings, show: screen.Screen) -> int:
+    """Plan, show it, ask, and apply exactly what was shown."""
+    report = asyncio.run(pass_.dry_run(settings))
+    show.report(report)
+    plan = report.plan
+    if plan is None or not plan.changes:
+        return report.exit_code
+    count = len(plan.changes)
+    if not click.confirm(f"Apply {count} change{'s' if count != 1 else ''}?", err=True):
+        raise Declined("declined; nothing was changed")
+    shown = PlanFile(
+        tool_version=report.version,
+        created_at=report.started_at,
+        digest=plan.digest,
+        targets=plan.targets,
+        actions=plan.actions,
+    )
+    return _apply_reviewed(settings, show, shown)
+
+
+def _apply_reviewed(settings: Settings, show: screen.Screen, reviewed: PlanFile) -> int:
+    """Apply what was reviewed, over the targets that it was made for."""
+    return _finish(
+        show, asyncio.run(pass_.converge(replace(settings, targets=reviewed.targets), reviewed=reviewed))
+    )
+
+
+def _finish(show: screen.Screen, report: Report) -> ExitCode:
+    show.report(report)
+    return report.exit_code

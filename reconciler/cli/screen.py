@@ -1,0 +1,93 @@
+"""Where text leaves the process: standard output, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from reconciler.model.errors import UsageError
+from reconciler.model.report import Report
+from reconciler.output.clean import encodable
+
+MAX_WIDTH = 100
+
+
+class Screen:
+    """Shows reports in the format that was asked for, and writes the other formats to their files.
+
+    The file options are judged at once, so that a misspelt format stops a run before it starts.
+    """
+
+    def __init__(
+        self,
+        *,
+        output: str,
+        output_files: tuple[str, ...] = (),
+        verbose: bool = False,
+        no_color: bool = False,
+    ) -> None:
+        from reconciler.output.registry import FORMATS, Options, colour_wanted  # noqa: PLC0415 - keeps --help quick
+
+        self._output = output
+        self._files = _parse_output_files(output_files, tuple(FORMATS))
+        tty = sys.stdout.isatty()
+        self._options = Options(
+            verbose=verbose,
+            width=min(MAX_WIDTH, shutil.get_terminal_size().columns) if tty else MAX_WIDTH,
+            colour=colour_wanted(os.environ, isatty=tty, no_color=no_color),
+        )
+
+    def report(self, report: Report) -> None:
+        """Write every wanted format of ``report``."""
+        from reconciler.output.registry import Options, render  # noqa: PLC0415 - keeps --help quick
+
+        for name, path in self._files:
+            write_file(path, render(report, name, Options(verbose=self._options.verbose)))
+        write(render(report, self._output, self._options))
+
+
+def _parse_output_files(given: tuple[str, ...], formats: tuple[str, ...]) -> tuple[tuple[str, Path], ...]:
+    parsed = []
+    for item in given:
+        name, separator, path = item.partition("=")
+        if not separator or not path or name not in formats:
+            known = ", ".join(sorted(formats))
+            raise UsageError(
+                f"--output-file takes FORMAT=PATH, FORMAT being one of {known}", hint=f"got {item!r}"
+            )
+        parsed.append((name, Path(path)))
+    return tuple(parsed)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Replace ``path`` by ``text`` in one step, so that a reader never sees half of it.
+
+    Raise ``UsageError`` when the folder or the disk does not let us.
+    """
+    temporary: Path | None = None
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        reason = error.strerror or "the file system refused"
+        raise UsageError(
+            f"cannot write {path}: {reason}", hint="choose a folder that can be written"
+        ) from None
+
+
+def write(text: str) -> None:
+    """Write ``text`` to standard output, in what its encoding can show."""
+    click.echo(encodable(text, sys.stdout.encoding or "utf-8"), nl=not text.endswith("\n"))

@@ -1,0 +1,204 @@
+"""One pass: validate → decrypt → observe → check → plan → apply → verify → record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from reconciler import __version__
+from reconciler.checks import permits
+from reconciler.desired import load
+from reconciler.engine.choose import chosen_connections, named_connections
+from reconciler.engine.settings import Settings
+from reconciler.engine.survey import Survey, survey
+from reconciler.engine.verdict import exit_code, unknown_connections
+from reconciler.model.desired import Desired, RuntimeSpec
+from reconciler.model.errors import Mark, ReconcilerError
+from reconciler.model.plan import Outcome, Plan, RunningStrategy
+from reconciler.model.report import Mode, Report
+from reconciler.planning.file import PlanFile
+from reconciler.planning.plan import make_plan, require_targets
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from reconciler.runtimes.interface import Runtime
+    from reconciler.state.lease import Lease
+    from reconciler.state.store import ReadState, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What a pass knows before it acts."""
+
+    desired: Desired
+    survey: Survey
+    runtimes: Mapping[str, Runtime]
+    plan: Plan
+
+
+async def check(settings: Settings, connections: Sequence[str] = ()) -> Report:
+    """Read and judge the named connections, or all of them; strategies and state aside.
+
+    Raise ``ConfigError`` for wrong files and ``UsageError`` for a name that is not in them.
+    """
+    started = settings.now()
+    desired = load(settings.files)
+    seen = await survey(desired, named_connections(desired, connections), settings)
+    report = Report(
+        version=__version__,
+        mode=Mode.CHECK,
+        started_at=started,
+        files=desired.files,
+        connections=seen.reports,
+    )
+    return replace(report, exit_code=exit_code(report, seen.secrets_errors))
+
+
+async def dry_run(settings: Settings, *, detailed: bool = False) -> Report:
+    """The plan that an apply would follow now, with its findings. Changes nothing anywhere.
+
+    With ``detailed`` the exit code tells that changes exist.
+    """
+    from reconciler.state.store import open_for_reading  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    started = settings.now()
+    desired = load(settings.files)
+    seen = await _look(desired, open_for_reading(settings.state), settings)
+    return _report(Mode.DRY_RUN, seen, started, detailed=detailed)
+
+
+async def converge(settings: Settings, *, reviewed: PlanFile | None = None) -> Report:
+    """Apply: make the running strategies equal the files, as far as every check allows.
+
+    With ``reviewed`` nothing is done unless the plan of this very moment is the same. Raise
+    ``StalePlan`` when it is not, ``LockHeld`` when another process applies.
+    """
+    from reconciler.state.store import open_for_writing  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    started = settings.now()
+    desired = load(settings.files)
+    with open_for_writing(settings.state) as store, store.lease(clock=settings.now) as lease:
+        async with _kept(lease):
+            number = store.begin_pass(
+                mode=Mode.APPLY.value, started_at=started, digest=reviewed.digest if reviewed else None
+            )
+            await _recover(desired, store, lease, settings)
+            seen = await _look(desired, store, settings)
+            if reviewed:
+                reviewed.require_same(seen.plan)
+            outcomes = await _apply(seen, store, lease, settings, number)
+        report = _report(Mode.APPLY, seen, started, outcomes=outcomes)
+        store.finish_pass(
+            number, finished_at=settings.now(), exit_code=report.exit_code, summary=_summary(report)
+        )
+    return report
+
+
+async def _look(desired: Desired, state: ReadState, settings: Settings) -> _Seen:
+    """Observe, check and plan; reads only."""
+    runtimes, inventory = _open_runtimes(desired, state), state.inventory()
+    require_targets(settings.targets, desired, inventory)
+    connections = chosen_connections(desired, settings.targets)
+    seen, running = await asyncio.gather(survey(desired, connections, settings), _read_all(runtimes))
+    plan = make_plan(
+        desired,
+        seen.reports,
+        running,
+        inventory,
+        state.unknown_since(),
+        now=settings.now(),
+        permits=permits,
+        targets=settings.targets,
+    )
+    return _Seen(desired=desired, survey=seen, runtimes=runtimes, plan=plan)
+
+
+def _open_runtimes(desired: Desired, state: ReadState) -> Mapping[str, Runtime]:
+    """Every runtime of the files, and the embedded ones that only the inventory still remembers."""
+    from reconciler.runtimes.registry import open_runtime  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    specs = dict(desired.runtimes)
+    for item in state.inventory().values():
+        if item.runtime not in specs and item.strategy in state.ledger_rows(item.runtime):
+            specs[item.runtime] = RuntimeSpec(
+                id=item.runtime, type="ledger", mark=Mark(file=desired.files[0], line=1)
+            )
+    return {name: open_runtime(spec, state=state) for name, spec in specs.items()}
+
+
+async def _read_all(runtimes: Mapping[str, Runtime]) -> Mapping[str, Mapping[str, RunningStrategy] | None]:
+    """What each runtime holds; ``None`` for one that cannot be read, which never means empty."""
+
+    async def read(runtime: Runtime) -> Mapping[str, RunningStrategy] | None:
+        try:
+            return await runtime.read()
+        except ReconcilerError:
+            return None
+
+    results = await asyncio.gather(*(read(runtime) for runtime in runtimes.values()))
+    return dict(zip(runtimes, results, strict=True))
+
+
+async def _recover(desired: Desired, store: Store, lease: Lease, settings: Settings) -> None:
+    """Find out what became of actions whose pass was killed, before anything new is planned."""
+    from reconciler.engine.apply import recover  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    runtimes = _open_runtimes(desired, store)
+    await recover(runtimes=runtimes, store=store, lease=lease, clock=settings.now)
+
+
+async def _apply(
+    seen: _Seen, store: Store, lease: Lease, settings: Settings, number: int
+) -> tuple[Outcome, ...]:
+    from reconciler.engine.apply import apply  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    unknown = unknown_connections(seen.survey.reports)
+    known = {report.connection.id for report in seen.survey.reports} - unknown
+    store.record_evidence(known=known, unknown=unknown, at=settings.now())
+    return await apply(
+        seen.plan, runtimes=seen.runtimes, store=store, lease=lease, clock=settings.now, pass_id=number
+    )
+
+
+@asynccontextmanager
+async def _kept(lease: Lease) -> AsyncIterator[None]:
+    """Renew the lease in the background for as long as the block runs."""
+    keeping = asyncio.create_task(lease.keep())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+
+
+def _report(
+    mode: Mode,
+    seen: _Seen,
+    started: datetime,
+    *,
+    outcomes: tuple[Outcome, ...] = (),
+    detailed: bool = False,
+) -> Report:
+    report = Report(
+        version=__version__,
+        mode=mode,
+        started_at=started,
+        files=seen.desired.files,
+        connections=seen.survey.reports,
+        strategies=tuple(sorted(seen.desired.strategies.values(), key=lambda strategy: strategy.id)),
+        plan=seen.plan,
+        outcomes=outcomes,
+    )
+    return replace(report, exit_code=exit_code(report, seen.survey.secrets_errors, detailed=detailed))
+
+
+def _summary(report: Report) -> dict[str, int]:
+    """What ``history`` will show of a pass: counts alone."""
+    counts = report.plan.counts() if report.plan else {}
+    return {kind.value: count for kind, count in counts.items() if count}

@@ -1,0 +1,38 @@
+"""What the operator chose for one run; nothing of it comes from the reviewed files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from reconciler.secrets.redact import Redactor
+
+Progress = Callable[[int, int], None]
+"""Called with how many connections are done and how many there are."""
+
+
+def utc_now() -> datetime:
+    """The present moment in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One run's settings. ``endpoints`` maps ``mexc`` or ``kucoin.futures`` to a base URL;
+    ``timeout`` is in seconds for one request; ``targets`` are ids of connections or strategies;
+    ``redactor`` learns every secret that the run decrypts.
+    """
+
+    files: tuple[str, ...]
+    state: str
+    sops: str | None = None
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 10.0
+    max_parallel: int = 64
+    targets: tuple[str, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    now: Callable[[], datetime] = utc_now
+    progress: Progress | None = None
+    redactor: Redactor = field(default_factory=Redactor)

@@ -1,0 +1,135 @@
+"""Decrypt, observe and judge: from desired connections to one report for each."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets as entropy
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.checks import Case, evaluate, status
+from reconciler.engine.settings import Settings
+from reconciler.engine.validate import needed_fields
+from reconciler.model.desired import Connection, Desired
+from reconciler.model.errors import SecretsError
+from reconciler.model.live import Observation
+from reconciler.model.report import ConnectionReport
+from reconciler.model.secret import Credentials, fingerprint
+from reconciler.secrets.credentials import open_all
+from reconciler.secrets.sops import find_sops
+
+Opened = Mapping[str, Credentials | SecretsError]
+"""Credentials by connection id, or why they could not be had."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """One look at every connection, and why the credentials of some could not be had."""
+
+    reports: tuple[ConnectionReport, ...]
+    secrets_errors: tuple[SecretsError, ...]
+
+
+async def survey(desired: Desired, connections: Sequence[Connection], settings: Settings) -> Survey:
+    """Read every connection live and judge it. One connection's trouble never hides another's."""
+    opened = await _open(desired, connections, settings)
+    observations = await _observe(desired, connections, opened, settings)
+    peers = _peers(connections, opened)
+    cases = (
+        Case(
+            desired=desired,
+            connection=connection,
+            observation=observations[connection.id],
+            strategies=desired.strategies_of(connection.id),
+            peers=peers.get(connection.id, ()),
+            secrets_error=_error(opened[connection.id]),
+            now=settings.now(),
+        )
+        for connection in connections
+    )
+    reports = tuple(map(_judge, cases))
+    errors = tuple(value for value in opened.values() if isinstance(value, SecretsError))
+    return Survey(reports=reports, secrets_errors=errors)
+
+
+async def _open(desired: Desired, connections: Sequence[Connection], settings: Settings) -> Opened:
+    """Decrypt beside the slow import of ccxt, so that the cost of one hides the other's."""
+    if not connections:
+        return {}
+    sops = find_sops(settings.sops, settings.environ)
+    decrypting = asyncio.to_thread(
+        open_all, connections, fields_of=needed_fields, sops=sops, policy=desired.policy
+    )
+    opened, _ = await asyncio.gather(decrypting, asyncio.to_thread(_import_live))
+    for credentials in opened.values():
+        if isinstance(credentials, Credentials):
+            settings.redactor.add(credentials.all())
+    return opened
+
+
+def _import_live() -> None:
+    import reconciler.live.observe  # noqa: F401, PLC0415 - brings ccxt, which `validate` never needs
+
+
+async def _observe(
+    desired: Desired, connections: Sequence[Connection], opened: Opened, settings: Settings
+) -> Mapping[str, Observation]:
+    from reconciler.live.observe import ObserveOptions, Target, observe  # noqa: PLC0415 - brings ccxt
+
+    def target(connection: Connection) -> Target:
+        credentials = opened[connection.id]
+        failed = isinstance(credentials, SecretsError)
+        return Target(
+            connection=connection,
+            credentials=None if isinstance(credentials, SecretsError) else credentials,
+            unread="its credentials could not be read" if failed else None,
+            egress=desired.egress.get(connection.egress) if connection.egress else None,
+            pairs=_pairs(desired, connection),
+        )
+
+    options = ObserveOptions(
+        endpoints=settings.endpoints,
+        timeout=settings.timeout,
+        max_parallel=settings.max_parallel,
+        now=settings.now,
+    )
+    return await observe([target(item) for item in connections], options=options, progress=settings.progress)
+
+
+def _pairs(desired: Desired, connection: Connection) -> tuple[str, ...]:
+    """Every pair that the connection's strategies trade, once, in order."""
+    strategies = desired.strategies_of(connection.id)
+    return tuple(sorted({pair for strategy in strategies for pair in strategy.pairs}))
+
+
+def _peers(connections: Iterable[Connection], opened: Opened) -> Mapping[str, tuple[str, ...]]:
+    """For each connection the others that use the same key on the same exchange.
+
+    The fingerprint's key lives for this pass only: nothing that is kept can be guessed from.
+    """
+    key = entropy.token_bytes(32)
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for connection in connections:
+        credentials = opened[connection.id]
+        if isinstance(credentials, Credentials):
+            groups[connection.exchange, fingerprint(credentials.api_key, key)].append(connection.id)
+    return {
+        member: tuple(other for other in sorted(members) if other != member)
+        for members in groups.values()
+        for member in members
+    }
+
+
+def _error(credentials: Credentials | SecretsError) -> SecretsError | None:
+    return credentials if isinstance(credentials, SecretsError) else None
+
+
+def _judge(case: Case) -> ConnectionReport:
+    findings = evaluate(case)
+    return ConnectionReport(
+        connection=case.connection,
+        observation=case.observation,
+        status=status(case.observation, findings),
+        findings=findings,
+    )

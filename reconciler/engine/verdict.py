@@ -1,0 +1,50 @@
+"""From a report to its exit code, by the one table of DESIGN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from reconciler.model.errors import ExitCode, SecretsError, most_urgent
+from reconciler.model.finding import Verdict
+from reconciler.model.plan import ActionKind, OutcomeState
+from reconciler.model.report import ConnectionReport, Report
+
+
+def exit_code(report: Report, secrets: Sequence[SecretsError] = (), *, detailed: bool = False) -> ExitCode:
+    """The most urgent code of all that hold. ``detailed`` lets existing changes count."""
+    return most_urgent((*_of_secrets(secrets), *_of_findings(report), *_of_plan(report, detailed=detailed)))
+
+
+def unknown_connections(reports: Iterable[ConnectionReport]) -> set[str]:
+    """The connections about which a blocking check could not be answered, and none failed."""
+    return {
+        report.connection.id
+        for report in reports
+        if _blocking(report, Verdict.UNKNOWN) and not _blocking(report, Verdict.FAIL)
+    }
+
+
+def _blocking(report: ConnectionReport, verdict: Verdict) -> bool:
+    return any(finding.blocks and finding.verdict is verdict for finding in report.findings)
+
+
+def _of_secrets(secrets: Sequence[SecretsError]) -> Iterator[ExitCode]:
+    return (error.exit_code for error in secrets)
+
+
+def _of_findings(report: Report) -> Iterator[ExitCode]:
+    codes = {Verdict.FAIL: ExitCode.BLOCKED, Verdict.UNKNOWN: ExitCode.FAILED}
+    return (codes[finding.verdict] for finding in report.all_findings() if finding.blocks)
+
+
+def _of_plan(report: Report, *, detailed: bool) -> Iterator[ExitCode]:
+    """What planning and applying add: changes, unreadable runtimes, failed actions."""
+    if report.plan is None:
+        return
+    if detailed and report.plan.changes:
+        yield ExitCode.CHANGES
+    if any(action.kind in (ActionKind.UNKNOWN, ActionKind.HOLD) for action in report.plan.actions):
+        yield ExitCode.FAILED
+    states = {outcome.state for outcome in report.outcomes}
+    if states - {OutcomeState.DONE}:
+        yield ExitCode.PARTLY_APPLIED if OutcomeState.DONE in states else ExitCode.FAILED
