@@ -1,0 +1,212 @@
+"""Two connections, two runtimes, a few strategies, and every state that they can be in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from reconciler.checks import CATALOGUE, permits, status
+from reconciler.model.desired import (
+    Connection,
+    CredentialRef,
+    Desired,
+    Egress,
+    Market,
+    Policy,
+    RuntimeSpec,
+    Strategy,
+)
+from reconciler.model.errors import Mark
+from reconciler.model.finding import Finding, Subject, Verdict
+from reconciler.model.live import Failure, FailureKind, KeyReport, Observation
+from reconciler.model.plan import ActionKind, InventoryItem, Plan, RunningStrategy
+from reconciler.model.report import ConnectionReport
+from reconciler.planning import make_plan
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+MARK = Mark(file="connections.yaml", line=3)
+PARAMETERS = {"pairs": ["BTC/USDT", "ETH/USDT"], "risk_level": "conservative"}
+
+
+def _connection(id_: str) -> Connection:
+    reference = CredentialRef(file=f"secrets/{id_}.sops.yaml", mark=MARK, root=".")
+    return Connection(
+        id=id_, name=f"MEXC Spot {id_}", exchange="mexc", market=Market.SPOT, credentials=reference, mark=MARK
+    )
+
+
+def _strategy(id_: str = "grid", **changes: Any) -> Strategy:
+    base = Strategy(
+        id=id_,
+        name=id_,
+        connection="main",
+        runtime="paper",
+        enabled=True,
+        pairs=("BTC/USDT", "ETH/USDT"),
+        parameters=PARAMETERS,
+        mark=MARK,
+    )
+    return replace(base, **changes)
+
+
+def _desired(*strategies: Strategy, **changes: Any) -> Desired:
+    base = Desired(
+        files=("connections.yaml",),
+        egress={"bot": Egress(id="bot", addresses=(ip_network("203.0.113.10"),), mark=MARK)},
+        connections={id_: _connection(id_) for id_ in ("main", "spare")},
+        runtimes={id_: RuntimeSpec(id=id_, type="ledger", mark=MARK) for id_ in ("paper", "live")},
+        strategies={strategy.id: strategy for strategy in strategies},
+    )
+    return replace(base, **changes)
+
+
+def _report(id_: str = "main", **verdicts: Verdict | str) -> ConnectionReport:
+    """A connection whose checks all pass but the named ones (``withdraw_enabled="fail"``)."""
+    told = {name.replace("_", "-"): Verdict(verdict) for name, verdict in verdicts.items()}
+    findings = tuple(
+        Finding(
+            check=check.id,
+            verdict=told.get(check.id, Verdict.PASS),
+            severity=check.severity,
+            subject=Subject.CONNECTION,
+            subject_id=id_,
+        )
+        for check in CATALOGUE.values()
+    )
+    dead = told.get("connection-test", Verdict.PASS) is not Verdict.PASS
+    failure = Failure(kind=FailureKind.UNAVAILABLE, message="no answer") if dead else None
+    observation = Observation(
+        connection=id_,
+        exchange="mexc",
+        observed_at=NOW,
+        report=None if dead else KeyReport(),
+        failure=failure,
+    )
+    return ConnectionReport(
+        connection=_connection(id_),
+        observation=observation,
+        status=status(observation, findings),
+        findings=findings,
+    )
+
+
+def _running(*ids: str, enabled: bool | None = True, **parameters: Any) -> dict[str, RunningStrategy]:
+    return {id_: RunningStrategy(id=id_, enabled=enabled, parameters=PARAMETERS | parameters) for id_ in ids}
+
+
+def _item(strategy: str, runtime: str = "paper", connection: str | None = "main") -> InventoryItem:
+    return InventoryItem(strategy=strategy, runtime=runtime, connection=connection, enabled_at=NOW)
+
+
+def _plan(desired: Desired, **changes: Any) -> Plan:
+    reports = changes.pop("reports", tuple(_report(id_) for id_ in desired.connections))
+    runtimes = changes.pop("runtimes", {"paper": {}, "live": {}})
+    inventory = {item.strategy: item for item in changes.pop("inventory", ())}
+    since = changes.pop("since", {})
+    return make_plan(desired, reports, runtimes, inventory, since, now=NOW, permits=permits, **changes)
+
+
+def _apply(
+    plan: Plan, runtimes: Mapping[str, Any], inventory: Iterable[InventoryItem]
+) -> tuple[dict[str, Any], list[InventoryItem]]:
+    """What a faithful applier leaves behind: the pure twin of ``engine/apply.py``."""
+    held = {name: None if state is None else dict(state) for name, state in runtimes.items()}
+    items = {item.strategy: item for item in inventory}
+    for action in plan.changes:
+        if action.kind is ActionKind.DISABLE:
+            held[action.runtime][action.strategy] = replace(
+                held[action.runtime][action.strategy], enabled=False
+            )
+            items.pop(action.strategy, None)
+        else:
+            held[action.runtime][action.strategy] = RunningStrategy(
+                id=action.strategy, enabled=True, parameters=dict(action.after or {})
+            )
+            items[action.strategy] = _item(action.strategy, action.runtime, action.connection)
+    return held, list(items.values())
+
+
+_IDS = ("a", "b", "c", "foreign")
+_VERDICTS = st.sampled_from(
+    [
+        {},
+        {"ip_whitelist_missing": "fail"},
+        {"withdraw_enabled": "fail"},
+        {"withdraw_enabled": "unknown"},
+        {"connection_test": "unknown", "withdraw_enabled": "unknown"},
+        {"key_shared": "fail", "connection_test": "unknown"},
+        {"name_unclear": "fail"},
+    ]
+)
+_STRATEGIES = st.dictionaries(
+    st.sampled_from(_IDS[:3]),
+    st.tuples(
+        st.sampled_from(["main", "spare"]),
+        st.sampled_from(["paper", "live"]),
+        st.booleans(),
+        st.sampled_from([PARAMETERS, PARAMETERS | {"risk_level": "aggressive"}]),
+    ),
+)
+_HELD = st.dictionaries(
+    st.sampled_from(_IDS),
+    st.tuples(st.sampled_from([True, False, None]), st.sampled_from(["conservative", "aggressive"])),
+)
+_SINCE = st.dictionaries(
+    st.sampled_from(["main", "spare"]),
+    st.integers(0, 60).map(lambda minutes: NOW - timedelta(minutes=minutes)),
+)
+
+
+@st.composite
+def _worlds(draw: st.DrawFn) -> SimpleNamespace:
+    """Any files, any verdicts, any runtimes (some unreadable), any inventory."""
+    wanted = draw(_STRATEGIES)
+    strategies = [
+        _strategy(id_, connection=connection, runtime=runtime, enabled=enabled, parameters=parameters)
+        for id_, (connection, runtime, enabled, parameters) in wanted.items()
+    ]
+    runtimes = {}
+    for name in ("paper", "live"):
+        held = draw(st.none() | _HELD)
+        runtimes[name] = held and {
+            id_: RunningStrategy(id=id_, enabled=on, parameters=PARAMETERS | {"risk_level": risk})
+            for id_, (on, risk) in held.items()
+        }
+    places = draw(st.dictionaries(st.sampled_from(_IDS), st.sampled_from(["paper", "live", "gone"])))
+    return SimpleNamespace(
+        desired=_desired(*strategies),
+        reports=tuple(_report(id_, **draw(_VERDICTS)) for id_ in ("main", "spare")),
+        runtimes=runtimes,
+        inventory=[_item(id_, place) for id_, place in places.items()],
+        since=draw(_SINCE),
+    )
+
+
+_TOOLS = SimpleNamespace(
+    now=NOW,
+    mark=MARK,
+    parameters=PARAMETERS,
+    apply=_apply,
+    connection=_connection,
+    desired=_desired,
+    item=_item,
+    plan=_plan,
+    policy=Policy(),
+    report=_report,
+    running=_running,
+    strategy=_strategy,
+    worlds=_worlds,
+)
+
+
+@pytest.fixture(scope="session")
+def make() -> SimpleNamespace:
+    """Builders of everything that a plan is made of."""
+    return _TOOLS
