@@ -41,11 +41,27 @@ def inspect(connection: Connection, *, fields: Sequence[str], policy: Policy) ->
 
     ``fields`` are those that its exchange needs. Needs no key, starts nothing, connects to nothing.
     """
-    try:
-        loaded = _load(connection)
-    except SecretsError as error:
-        return (error,)
-    return tuple(_judge(connection, loaded.envelope, fields, policy))
+    return inspect_all([connection], fields_of=lambda _: fields, policy=policy)[connection.id]
+
+
+def inspect_all(
+    connections: Sequence[Connection], *, fields_of: Callable[[str], Sequence[str]], policy: Policy
+) -> dict[str, tuple[SecretsError, ...]]:
+    """:func:`inspect` for many connections by id, reading each file once.
+
+    A configuration file with inline values may hold thousands of connections.
+    """
+    found: dict[str, tuple[SecretsError, ...]] = {}
+    for group in _by_file(connections):
+        try:
+            loaded = _load(group[0])
+        except SecretsError as error:
+            found |= {connection.id: (error,) for connection in group}
+            continue
+        for connection in group:
+            fields = fields_of(connection.exchange)
+            found[connection.id] = tuple(_judge(connection, loaded.envelope, fields, policy))
+    return {connection.id: found[connection.id] for connection in connections}
 
 
 def open_all(
@@ -63,17 +79,15 @@ def open_all(
     credential fields of an exchange. Setting ``cancel`` from another thread ends it early.
     """
     stop = cancel or Event()
-    groups: dict[tuple[str, str, bool], list[Connection]] = {}
-    for connection in connections:
-        ref = connection.credentials
-        groups.setdefault((ref.file, ref.root, ref.inline), []).append(connection)
 
     def work(group: Sequence[Connection]) -> dict[str, Credentials | SecretsError]:
         return _open_file(group, fields_of=fields_of, sops=sops, policy=policy, cancel=stop)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="sops") as pool:
         try:
-            opened = [result for results in pool.map(work, groups.values()) for result in results.items()]
+            opened = [
+                result for results in pool.map(work, _by_file(connections)) for result in results.items()
+            ]
         except BaseException:
             # Interrupted: end the running children instead of waiting for their time limits.
             stop.set()
@@ -87,6 +101,14 @@ def open_all(
 class _Loaded:
     blob: bytes
     envelope: Envelope
+
+
+def _by_file(connections: Sequence[Connection]) -> list[list[Connection]]:
+    groups: dict[tuple[str, str, bool], list[Connection]] = {}
+    for connection in connections:
+        ref = connection.credentials
+        groups.setdefault((ref.file, ref.root, ref.inline), []).append(connection)
+    return list(groups.values())
 
 
 def _load(connection: Connection) -> _Loaded:

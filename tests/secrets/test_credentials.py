@@ -26,7 +26,7 @@ from reconciler.model.errors import (
     UnsafeRecipient,
 )
 from reconciler.model.secret import Credentials, Secret
-from reconciler.secrets.credentials import inspect, open_all
+from reconciler.secrets.credentials import inspect, inspect_all, open_all
 from reconciler.secrets.sops import Sops
 
 CANARY = "canary-7fK2-do-not-show"
@@ -307,6 +307,23 @@ class TestInline:
         found = opened(dataclasses.replace(sops, path=counting), *pair)
         assert all(isinstance(one, Credentials) for one in found.values())
         assert (tmp_path / "count").read_text() == "x\n"
+
+    def test_many_are_judged_with_one_reading(self, tree: Path, connection: Make, inline: Path) -> None:
+        """A thousand connections in one file: reading it for each would take minutes."""
+        text = inline.read_text()
+        entry = text[text.index("    main:") : text.index("    spare:")]
+        many = "".join(entry.replace("main:", f"c{n}:") for n in range(1000))
+        inline.write_text(text.replace(entry, many))
+        mine = [
+            connection(inline, id=f"c{n}", exchange="mexc", inline=True, pinned=True) for n in range(1000)
+        ]
+        began = time.perf_counter()
+        found = inspect_all(mine, fields_of=fields_of, policy=Policy())
+        assert time.perf_counter() - began < 2
+        assert list(found) == [one.id for one in mine]
+        assert set(found.values()) == {()}
+        missing = inspect_all([connection(tree / "none")], fields_of=fields_of, policy=Policy())
+        assert [type(error) for error in missing["main"]] == [NotASecretFile]
 
     def test_without_an_account_pin_nothing_binds_them(
         self, sops: Sops, inline: Path, connection: Make
