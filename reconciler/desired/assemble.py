@@ -69,4 +69,4 @@ def _documents(found: files.Found) -> tuple[list[Document], list[Problem]]:
 
 def _is_secret_file(value: Plain) -> bool:
     """Whether sops wrote this for one connection: such files may lie in a folder of configuration."""
-    return isinstance(value, dict) and {"sops", "connection"} <= value.keys() and "version" not in value
+    return isinstance(value, dict) and "sops" in value and not {"version", *schema.SECTIONS} & value.keys()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from functools import partial
@@ -26,7 +25,7 @@ from reconciler.model.desired import (
     Strategy,
     Waiver,
 )
-from reconciler.model.errors import Mark, Problem
+from reconciler.model.errors import Problem
 from reconciler.model.live import Permission
 
 _PARAMETERS: Final = ("pairs", "risk_level", "margin_limit", "averaging", "recovery_mode", "settings")
@@ -132,7 +131,7 @@ class Builder:
             account=AccountPin(uid=uid.value, mark=uid.key) if uid else None,
             permissions={Permission(name): wanted for name, wanted in value.get("permissions", {}).items()},
             attestations={entry.name: self._attestation(entry) for entry in item.each("attestations")},
-            marks=_marks(item),
+            marks=item.document.field_marks(item.path),
         )
 
     def _check_exchange(self, item: Item) -> None:
@@ -161,9 +160,9 @@ class Builder:
             runtime=value["runtime"],
             enabled=value["enabled"],
             pairs=tuple(value["pairs"]),
-            parameters={name: copy.deepcopy(value[name]) for name in _PARAMETERS if name in value},
+            parameters={name: value[name] for name in _PARAMETERS if name in value},
             mark=item.key,
-            marks=_marks(item),
+            marks=item.document.field_marks(item.path),
         )
 
     def _waivers(self) -> tuple[Waiver, ...]:
@@ -174,11 +173,6 @@ class Builder:
             for item in self._merged.waivers
         ]
         return tuple(sorted(waivers, key=lambda w: (w.connection, w.check, w.until, w.reason, w.approved_by)))
-
-
-def _marks(item: Item) -> dict[str, Mark]:
-    """The place of each field that was written."""
-    return {name: item.document.key_mark((*item.path, name)) for name in item.value}
 
 
 def _secrets_in(settings: Item | None) -> Iterator[Problem]:

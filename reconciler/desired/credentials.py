@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from reconciler.desired.merge import Item
@@ -31,7 +30,8 @@ class CredentialFinder:
 
     def _file(self, item: Item) -> CredentialRef | Problem:
         document = item.document
-        file = os.path.normpath(Path(document.file).parent / item.value)
+        folder, slash, _ = document.file.rpartition(os.sep)
+        file = os.path.normpath(folder + slash + item.value)
         real = self._real(file)
         if not _inside(real, self._folder(document.root)):
             return item.problem(
@@ -53,9 +53,9 @@ class CredentialFinder:
 
     def _real(self, file: str) -> str:
         """``os.path.realpath``, at the cost of one look for each of many files in one folder."""
-        written = Path(file)
-        real = Path(self._folder(str(written.parent)), written.name)
-        return os.path.realpath(real) if real.is_symlink() else str(real)
+        folder, slash, name = file.rpartition(os.sep)
+        real = self._folder(folder + slash or os.curdir).rstrip(os.sep) + os.sep + name
+        return os.path.realpath(real) if stat.S_ISLNK(_mode(real)) else real
 
     def _folder(self, folder: str) -> str:
         if folder not in self._folders:
@@ -87,9 +87,8 @@ def _inside(real: str, tree: str) -> bool:
 
 
 def _no_regular_file(item: Item, real: str) -> Problem | None:
-    try:
-        mode = Path(real).lstat().st_mode
-    except (OSError, ValueError):
+    mode = _mode(real)
+    if not mode:
         return item.problem(
             "secret-missing",
             "there is no such secret file, or it may not be looked at",
@@ -98,3 +97,11 @@ def _no_regular_file(item: Item, real: str) -> Problem | None:
     if stat.S_ISREG(mode):
         return None
     return item.problem("secret-missing", "this is no regular file", "name a file that sops has encrypted")
+
+
+def _mode(file: str) -> int:
+    """The mode of a file, of the link itself for a link; 0 for what cannot be looked at."""
+    try:
+        return os.lstat(file).st_mode
+    except (OSError, ValueError):
+        return 0

@@ -69,18 +69,33 @@ class Document:
         """The place of the value of ``path``; of the nearest container when there is no such value."""
         return self._mark(self._find(path) & (1 << 2 * _BITS) - 1)
 
+    def field_marks(self, path: Path) -> dict[str, Mark]:
+        """The place of each key of the mapping at ``path``."""
+        places = self._walk(path)
+        if isinstance(places, int):
+            return {}
+        return {
+            str(key): self._mark((place if isinstance(place, int) else place.at) >> 2 * _BITS)
+            for key, place in places.inside.items()
+        }
+
     def section(self, name: str) -> Mapping[str, Any]:
         """A mapping at the top, empty when it is missing or something else."""
         value = self.value.get(name) if isinstance(self.value, dict) else None
         return value if isinstance(value, dict) else {}
 
     def _find(self, path: Path) -> int:
+        found = self._walk(path)
+        return found if isinstance(found, int) else found.at
+
+    def _walk(self, path: Path) -> int | Places:
+        """What is known of ``path``, or of as much of it as was written."""
         found: int | Places = self.places or Places(0)
         for part in path:
             if isinstance(found, int) or part not in found.inside:
                 break
             found = found.inside[part]
-        return found if isinstance(found, int) else found.at
+        return found
 
     def _mark(self, packed: int) -> Mark:
         return Mark(file=self.file, line=(packed >> _BITS) + 1, column=(packed & _MASK) + 1)

@@ -215,15 +215,12 @@ def _title(schema: Mapping[str, Any]) -> str:
 
 def _example(name: str | int, schema: Mapping[str, Any]) -> str:
     """How to write a field, from the schema's own example; which is valid YAML, being JSON."""
-    example = next(iter(schema.get("examples", ())), None)
-    if example is None:
-        return "see its description in schemas/connections.schema.json"
-    text = _flow(example)
-    return (
-        f"write for example `{name}: {text}`"
-        if isinstance(name, str) and name
-        else f"write for example `{text}`"
-    )
+    if name == "":
+        return "begin with `version: 1`; the README shows a whole file"
+    if "examples" not in schema:
+        return f"see `{name}` in schemas/connections.schema.json"
+    text = _flow(schema["examples"][0])
+    return f"write for example `{name}: {text}`" if isinstance(name, str) else f"write for example `{text}`"
 
 
 def _flow(value: Plain) -> str:

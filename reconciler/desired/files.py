@@ -86,17 +86,18 @@ def _walk(found: Found, top: str) -> Iterator[str]:
     while waiting:
         folder = waiting.pop()
         try:
-            names = sorted(Path(folder).iterdir())
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             _unreadable(found, folder, error)
             continue
-        count += len(names)
+        count += len(entries)
         if count > MAX_ENTRIES:
             found.refuse(top, "too-many-files", f"more than {MAX_ENTRIES} entries", "name a smaller folder")
             return
         below = []
-        for entry in names:
-            path = str(entry)
+        for entry in entries:
+            path = entry.path
             kind = "skip" if entry.name.startswith(".") else _kind(found, entry, tree)
             if kind == "folder" and (real := os.path.realpath(path)) not in visited:
                 visited.add(real)
@@ -106,9 +107,9 @@ def _walk(found: Found, top: str) -> Iterator[str]:
         waiting.extend(reversed(below))
 
 
-def _kind(found: Found, entry: Path, tree: str) -> str:
+def _kind(found: Found, entry: os.DirEntry[str], tree: str) -> str:
     """``folder``, ``file`` (to be read) or ``skip``. A link must stay inside the tree."""
-    path = str(entry)
+    path = entry.path
     wanted = path.endswith(_SUFFIXES) and not path.endswith(_SECRET_SUFFIXES)
     if entry.is_symlink() and not _inside(os.path.realpath(path), tree):
         if wanted or entry.is_dir():

@@ -68,7 +68,7 @@ class Merged:
 
     ``sections`` gives, for each section, its sound entries by id, sorted; ``known`` where each id was
     written first, also of entries that are wrong in themselves. ``complete`` is False when a
-    document could not be read to its end, so that an id may be missing from ``known``.
+    document or a section could not be read to its end, so that an id may be missing from ``known``.
     """
 
     sections: dict[str, dict[str, Item]] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Merged:
 
 def merge(documents: Sequence[Document], wrong: Mapping[str, Iterable[Path]]) -> Merged:
     """All documents as one. ``wrong`` gives, by file, the paths in which shape is already refused."""
-    merged = Merged(complete=all(document.complete for document in documents))
+    merged = Merged(complete=all(_is_complete(document) for document in documents))
     for document in documents:
         bad = _Wrong(wrong.get(document.file, ()))
         for section in (*SECTIONS, "policy"):
@@ -88,6 +88,12 @@ def merge(documents: Sequence[Document], wrong: Mapping[str, Iterable[Path]]) ->
         _add_waivers(merged, document, bad)
     merged.sections = {name: dict(sorted(found.items())) for name, found in merged.sections.items()}
     return merged
+
+
+def _is_complete(document: Document) -> bool:
+    """Whether every id that the document defines can be known."""
+    value = document.value if isinstance(document.value, dict) else {}
+    return document.complete and all(isinstance(value.get(section, {}), dict) for section in SECTIONS)
 
 
 class _Wrong:

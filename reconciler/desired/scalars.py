@@ -13,7 +13,7 @@ from typing import Final
 _CANONICAL: Final[dict[str, bool | None]] = {"": None, "null": None, "true": True, "false": False}
 
 #: Texts that start otherwise are text for every reader.
-_SUSPECT: Final = frozenset("0123456789+-.~=<yYnNtTfFoO")
+_SUSPECT: Final = frozenset(("", *"0123456789+-.~=<yYnNtTfFoO"))
 
 _INT: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -48,10 +48,10 @@ def read_plain(text: str) -> str | int | bool | None:
     Dates stay text. Raise :class:`Ambiguous` where readers differ, and for decimal fractions and
     whole numbers of more than 15 digits, which readers round.
     """
+    if text[:1] not in _SUSPECT:
+        return text
     if text in _CANONICAL:
         return _CANONICAL[text]
-    if text[0] not in _SUSPECT:
-        return text
     if _INT.fullmatch(text) and text != "-0":
         return int(text)
     if _DATE.fullmatch(text):

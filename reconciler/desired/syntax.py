@@ -12,7 +12,8 @@ import yaml
 
 from reconciler.model.errors import Mark, Problem
 
-_CONFLICT: Final = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")
+_CONFLICT: Final = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
+_BREAK: Final = re.compile(r"\r\n|\r|\n")
 
 #: A part of the parser's message -> what is wrong, and the fix. The first that fits is used.
 _WORDS: Final = (
@@ -23,8 +24,18 @@ _WORDS: Final = (
     ),
     (
         "while scanning a quoted scalar",
-        "a quoted text is not closed, or holds an escape that YAML does not know",
-        "close the quote; within single quotes no character needs an escape",
+        "a quoted text is not closed",
+        "close the quote",
+    ),
+    (
+        "while parsing a quoted scalar",
+        "a quoted text holds an escape that YAML does not know",
+        "use single quotes, in which no character needs an escape",
+    ),
+    (
+        "did not find expected node content",
+        "a value cannot begin with this character",
+        "put the value in quotes",
     ),
     (
         "while scanning a simple key",
@@ -38,7 +49,7 @@ _WORDS: Final = (
     ),
     (
         "while parsing a block",
-        "the indentation does not line up with the lines above",
+        "the indentation does not line up with the lines above, or text follows a closed quote",
         "indent fields of one mapping, and items of one list, by the same number of spaces",
     ),
     (
@@ -69,11 +80,14 @@ def explain(error: yaml.YAMLError, *, file: str, text: str) -> Problem:
     line, column = (where.line, where.column) if where else (0, 0)
     mark = Mark(file=file, line=line + 1, column=column + 1)
     written = _line(text, line)
-    if _CONFLICT.match(written):
+    conflict = _CONFLICT.search(text)
+    if conflict:
+        mark = Mark(file=file, line=len(_BREAK.findall(text, 0, conflict.start())) + 1)
         return _problem(
             mark, "a merge conflict was left in the file", "resolve the conflict and commit again"
         )
-    if "\t" in written[: column + 1]:
+    indentation = written[: len(written) - len(written.lstrip())]
+    if "\t" in (*indentation, written[column : column + 1]):
         return _problem(
             mark, "a tab is used for indentation", "indent with spaces; YAML allows no tabs there"
         )
@@ -84,11 +98,18 @@ def explain(error: yaml.YAMLError, *, file: str, text: str) -> Problem:
     return _problem(mark, *_OTHER)
 
 
+def bad_escape(file: str) -> Problem:
+    """The problem for an escape that names no character, which the parser cannot place."""
+    return _problem(
+        Mark(file=file, line=1), "an escape in a quoted text names no character", "mend the escape"
+    )
+
+
 def _problem(mark: Mark, message: str, fix: str) -> Problem:
     return Problem(mark=mark, code="yaml-syntax", message=message, fix=fix)
 
 
 def _line(text: str, number: int) -> str:
     """The line with this number, which counts from 0; empty past the end."""
-    lines = re.split(r"\r\n|\r|\n", text, maxsplit=number + 1)
+    lines = _BREAK.split(text, maxsplit=number + 1)
     return lines[number] if number < len(lines) else ""
