@@ -1,0 +1,355 @@
+"""Applying a plan: what is done, what is not, and what is recorded of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconciler.engine.apply import apply, recover
+from reconciler.model.errors import ReconcilerError, StateError
+from reconciler.model.plan import Action, ActionKind, OutcomeState, Plan, RunningStrategy
+from reconciler.state.store import open_for_writing
+
+START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+DONE, FAILED, NOT_TRIED, UNKNOWN = (
+    OutcomeState.DONE,
+    OutcomeState.FAILED,
+    OutcomeState.NOT_TRIED,
+    OutcomeState.UNKNOWN,
+)
+
+
+class Bots:
+    """A runtime outside of our process, with the faults that such have.
+
+    ``before`` and ``after`` hold what a call on a strategy raises before or after it took effect.
+    """
+
+    def __init__(self):
+        self.holds = {}
+        self.calls = []
+        self.before = {}
+        self.after = {}
+        self.unreadable = None
+
+    async def read(self):
+        if self.unreadable:
+            raise self.unreadable
+        return dict(self.holds)
+
+    async def enable(self, strategy, parameters, *, token):
+        self._do("enable", strategy, RunningStrategy(id=strategy, enabled=True, parameters=parameters))
+
+    async def change(self, strategy, parameters, *, token):
+        self._do("change", strategy, RunningStrategy(id=strategy, enabled=True, parameters=parameters))
+
+    async def disable(self, strategy, *, token):
+        self._do("disable", strategy, None)
+
+    def _do(self, what, strategy, held):
+        self.calls.append((what, strategy))
+        if error := self.before.get(strategy):
+            raise error
+        self.holds.pop(strategy, None)
+        if held:
+            self.holds[strategy] = held
+        if error := self.after.get(strategy):
+            raise error
+
+
+@pytest.fixture
+def bots():
+    return Bots()
+
+
+class Desk:
+    """A state, a lease and the runtimes: what an apply needs."""
+
+    def __init__(self, store, lease, bots):
+        self.store, self.lease, self.bots = store, lease, bots
+        self.now = START
+
+    def clock(self):
+        return self.now
+
+    async def apply(self, *actions, **options):
+        plan = Plan(actions=actions, digest="ab12")
+        return await apply(plan, **self._common(), **options)
+
+    async def recover(self):
+        return await recover(**self._common())
+
+    def _common(self):
+        runtimes = {"bots": self.bots}
+        return {"runtimes": runtimes, "store": self.store, "lease": self.lease, "clock": self.clock}
+
+
+@pytest.fixture
+def desk(tmp_path, bots):
+    with open_for_writing(str(tmp_path / "state.db")) as store:
+        made = Desk(store, None, bots)
+        with store.lease(clock=lambda: made.now) as lease:
+            made.lease = lease
+            yield made
+
+
+def action(kind, strategy, after=None, runtime="bots"):
+    return Action(kind=kind, strategy=strategy, runtime=runtime, reason="", connection="mexc", after=after)
+
+
+def enable(strategy, after=None, **more):
+    return action(ActionKind.ENABLE, strategy, {"pairs": ["BTC/USDT"]} if after is None else after, **more)
+
+
+def change(strategy, after):
+    return action(ActionKind.CHANGE, strategy, after)
+
+
+def disable(strategy, **more):
+    return action(ActionKind.DISABLE, strategy, **more)
+
+
+def states(outcomes):
+    return [outcome.state for outcome in outcomes]
+
+
+async def test_enabling_runs_it_and_makes_it_ours(desk, bots):
+    (outcome,) = await desk.apply(enable("btc"))
+    assert (outcome.state, outcome.detail, outcome.at) == (DONE, "", START)
+    assert bots.holds["btc"].enabled
+    item = desk.store.inventory()["btc"]
+    assert (item.runtime, item.connection, item.enabled_at) == ("bots", "mexc", START)
+    assert item.parameters == {"pairs": ["BTC/USDT"]}
+
+
+async def test_disabling_stops_it_and_ends_our_claim(desk, bots):
+    await desk.apply(enable("btc"))
+    assert states(await desk.apply(disable("btc"))) == [DONE]
+    assert bots.holds == {}
+    assert desk.store.inventory() == {}
+
+
+async def test_changing_updates_what_is_ours_and_claims_nothing_else(desk, bots):
+    bots.holds["theirs"] = RunningStrategy(id="theirs", enabled=True)
+    await desk.apply(enable("ours"))
+    settings = {"risk_level": "conservative"}
+    outcomes = await desk.apply(change("ours", settings), change("theirs", settings))
+    assert states(outcomes) == [DONE, DONE]
+    assert {key: item.parameters for key, item in desk.store.inventory().items()} == {"ours": settings}
+
+
+async def test_disables_go_first_whatever_the_order_of_the_plan(desk, bots):
+    for strategy in ("a", "b"):
+        bots.holds[strategy] = RunningStrategy(id=strategy, enabled=True)
+    await desk.apply(enable("c"), change("b", {"x": 1}), disable("a"))
+    assert bots.calls == [("disable", "a"), ("change", "b"), ("enable", "c")]
+
+
+async def test_what_does_not_act_is_left_alone(desk, bots):
+    quiet = [kind for kind in ActionKind if not kind.acts]
+    assert await desk.apply(*(action(kind, kind.value) for kind in quiet)) == ()
+    assert bots.calls == []
+    assert desk.store.journal() == ()
+
+
+async def test_one_failure_stops_no_other_action(desk, bots):
+    for strategy in ("a", "b", "c"):
+        bots.holds[strategy] = RunningStrategy(id=strategy, enabled=True)
+    bots.before["a"] = ReconcilerError("the bot refuses")
+    bots.before["b"] = OSError("https://user:hunter2@bots/")
+    outcomes = await desk.apply(disable("a"), disable("b"), disable("c"), enable("d"))
+    assert states(outcomes) == [FAILED, FAILED, DONE, DONE]
+    assert "the bot refuses" in outcomes[0].detail
+    assert "OSError" in outcomes[1].detail
+    assert "hunter2" not in outcomes[1].detail
+
+
+async def test_a_strategy_whose_disable_failed_is_not_enabled_elsewhere(desk, bots):
+    bots.holds["btc"] = RunningStrategy(id="btc", enabled=True)
+    bots.before["btc"] = ReconcilerError("the bot refuses")
+    other = Bots()
+    plan = Plan(actions=(disable("btc"), enable("btc", runtime="other")), digest="")
+    runtimes = {"bots": bots, "other": other}
+    outcomes = await apply(plan, runtimes=runtimes, store=desk.store, lease=desk.lease, clock=desk.clock)
+    assert states(outcomes) == [FAILED, NOT_TRIED]
+    assert other.calls == []
+
+
+async def test_the_runtimes_word_outranks_that_of_the_call(desk, bots):
+    bots.after["btc"] = TimeoutError()
+    (outcome,) = await desk.apply(enable("btc"))
+    assert outcome.state is DONE
+    assert "TimeoutError" in outcome.detail
+    assert "btc" in desk.store.inventory()
+    assert desk.store.unfinished() == ()
+
+
+async def test_a_call_that_claims_success_without_effect_has_failed(desk, bots):
+    bots._do = lambda *_args: None
+    (outcome,) = await desk.apply(enable("btc"))
+    assert outcome.state is FAILED
+    assert "not in effect" in outcome.detail
+    assert desk.store.inventory() == {}
+    assert desk.store.unfinished() == ()
+
+
+async def test_a_known_refusal_claims_nothing_even_when_somebody_else_runs_it(desk, bots):
+    bots.holds["btc"] = RunningStrategy(id="btc", enabled=True, parameters={"pairs": ["BTC/USDT"]})
+    bots.before["btc"] = ReconcilerError("already running")
+    (outcome,) = await desk.apply(enable("btc"))
+    assert outcome.state is DONE
+    assert desk.store.inventory() == {}
+
+
+async def test_what_runs_with_other_parameters_after_enabling_is_ours_but_not_done(desk, bots):
+    async def deaf(strategy, parameters, *, token):
+        bots.holds[strategy] = RunningStrategy(id=strategy, enabled=True, parameters={"pairs": []})
+
+    bots.enable = deaf
+    (outcome,) = await desk.apply(enable("btc"))
+    assert outcome.state is FAILED
+    assert desk.store.inventory()["btc"].parameters == {"pairs": []}
+
+
+@pytest.mark.parametrize("silence", [ReconcilerError("gone"), OSError(), KeyError("x")], ids=repr)
+async def test_what_cannot_be_read_back_is_unknown_and_stays_open(desk, bots, silence):
+    bots.unreadable = silence
+    (outcome,) = await desk.apply(enable("btc"))
+    assert outcome.state is UNKNOWN
+    assert desk.store.inventory() == {}
+    assert len(desk.store.unfinished()) == 1
+    assert states(await desk.recover()) == [UNKNOWN]
+    bots.unreadable = None
+    assert states(await desk.recover()) == [DONE]
+    assert "btc" in desk.store.inventory()
+    assert await desk.recover() == ()
+
+
+async def test_a_runtime_that_does_not_tell_is_unknown(desk, bots):
+    for act in (enable("btc"), disable("btc")):
+        bots._do = lambda _what, key, _held: bots.holds.update({key: RunningStrategy(id=key, enabled=None)})
+        assert states(await desk.apply(act)) == [UNKNOWN]
+    assert desk.store.inventory() == {}
+
+
+async def test_an_effect_that_comes_late_is_found_by_the_next_pass(desk, bots):
+    bots.before["btc"] = TimeoutError()
+    (outcome,) = await desk.apply(enable("btc"))
+    assert outcome.state is FAILED
+    assert "may come late" in outcome.detail
+    bots.holds["btc"] = RunningStrategy(id="btc", enabled=True, parameters={"pairs": ["BTC/USDT"]})
+    assert states(await desk.recover()) == [DONE]
+    assert "btc" in desk.store.inventory()
+
+
+async def test_an_effect_that_never_comes_is_settled_by_the_next_pass(desk, bots):
+    bots.before["btc"] = TimeoutError()
+    await desk.apply(enable("btc"))
+    assert states(await desk.recover()) == [FAILED]
+    assert desk.store.unfinished() == ()
+    assert desk.store.inventory() == {}
+
+
+async def test_a_late_disable_is_settled_too(desk, bots):
+    await desk.apply(enable("btc"))
+    bots.before["btc"] = TimeoutError()
+    assert states(await desk.apply(disable("btc"))) == [FAILED]
+    assert "btc" in desk.store.inventory()
+    bots.holds.clear()
+    assert states(await desk.recover()) == [DONE]
+    assert desk.store.inventory() == {}
+
+
+async def test_a_runtime_that_is_not_there_fails_with_a_fix_and_journals_nothing(desk):
+    (outcome,) = await desk.apply(disable("btc", runtime="gone"))
+    assert outcome.state is FAILED
+    assert "put it back" in outcome.detail
+    assert desk.store.journal() == ()
+
+
+async def test_an_interruption_lets_the_action_finish_and_leaves_the_rest(desk, bots):
+    seen = []
+    outcomes = await desk.apply(
+        enable("a"), enable("b"), enable("c"), progress=seen.append, stop=lambda: bool(bots.calls)
+    )
+    assert states(outcomes) == [DONE, NOT_TRIED, NOT_TRIED]
+    assert tuple(seen) == outcomes
+    assert bots.calls == [("enable", "a")]
+    assert set(desk.store.inventory()) == {"a"}
+
+
+async def test_a_lost_lease_stops_everything_and_says_so(desk, bots):
+    def time_flies(_outcome):
+        desk.now += timedelta(hours=1)
+
+    outcomes = await desk.apply(enable("a"), enable("b"), enable("c"), progress=time_flies)
+    assert states(outcomes) == [DONE, NOT_TRIED, NOT_TRIED]
+    assert desk.lease.lost
+    assert "lost its lock" in outcomes[1].detail
+    assert bots.calls == [("enable", "a")]
+
+
+async def test_a_holder_superseded_in_mid_action_records_nothing(desk, bots, tmp_path):
+    real = bots.enable
+
+    async def slow(strategy, parameters, *, token):
+        await real(strategy, parameters, token=token)
+        with (
+            open_for_writing(str(tmp_path / "state.db")) as other,
+            other.lease(clock=lambda: START + timedelta(hours=1)),
+        ):
+            pass
+
+    bots.enable = slow
+    outcomes = await desk.apply(enable("a"), enable("b"))
+    assert states(outcomes) == [UNKNOWN, NOT_TRIED]
+    assert "could not be recorded" in outcomes[0].detail
+    assert desk.store.inventory() == {}
+    assert [intent.action.strategy for intent in desk.store.unfinished()] == ["a"]
+
+
+async def test_a_state_that_cannot_be_written_keeps_hands_off_the_runtime(desk, bots, monkeypatch):
+    def full(_work):
+        raise StateError("the disk is full")
+
+    monkeypatch.setattr(desk.store._db, "write", full)
+    outcomes = await desk.apply(enable("a"), enable("b"))
+    assert states(outcomes) == [FAILED, FAILED]
+    assert "the disk is full" in outcomes[0].detail
+    assert bots.calls == []
+
+
+async def test_an_outcome_that_cannot_be_recorded_is_unknown_and_found_again(desk, bots, monkeypatch):
+    real = desk.store._db.write
+
+    def full(_work):
+        raise StateError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        bots._do = lambda *args: (Bots._do(bots, *args), patch.setattr(desk.store._db, "write", full))
+        (outcome,) = await desk.apply(enable("a"))
+    assert outcome.state is UNKNOWN
+    assert "the disk is full" in outcome.detail
+    assert desk.store._db.write == real
+    assert states(await desk.recover()) == [DONE]
+    assert "a" in desk.store.inventory()
+
+
+async def test_the_journal_tells_the_pass_and_every_outcome(desk, bots):
+    number = desk.store.begin_pass(mode="apply", started_at=START)
+    bots.before["b"] = ReconcilerError("no")
+    await desk.apply(enable("a"), enable("b"), pass_id=number)
+    lines = {line.action.strategy: line for line in desk.store.journal()}
+    assert {key: line.outcome for key, line in lines.items()} == {"a": DONE, "b": FAILED}
+    assert {line.pass_id for line in lines.values()} == {number}
+    assert "no" in lines["b"].detail
+
+
+async def test_reordered_pairs_count_as_in_effect_as_they_do_for_planning(desk, bots):
+    async def sorting(strategy, parameters, *, token):
+        pairs = sorted(parameters["pairs"])
+        bots.holds[strategy] = RunningStrategy(id=strategy, enabled=True, parameters={"pairs": pairs})
+
+    bots.enable = sorting
+    assert states(await desk.apply(enable("a", {"pairs": ("ETH/USDT", "BTC/USDT")}))) == [DONE]
