@@ -34,7 +34,7 @@ class DemoFailed(ReconcilerError):
 
 
 @click.command()
-@options.option("--sops", metavar="PATH", help="The sops binary. [default: the one on PATH, else the demo's]")
+@options.sops
 def command(*, sops: str | None) -> None:
     """Run the main job on the sandbox: a dry run, an apply, and a dry run that has nothing left to do.
 

@@ -25,7 +25,8 @@ files = option(
     metavar="PATH",
     help="A configuration file or a directory of them; repeatable. [default: connections.yaml]",
 )
-sops = option("--sops", metavar="PATH", help="The sops binary. [default: the one on PATH]")
+# ``find_sops`` reads RECONCILER_SOPS itself, to say in errors who named the binary.
+sops = click.option("--sops", metavar="PATH", help="The sops binary. [default: the one on PATH]")
 endpoint = option(
     "--endpoint",
     "endpoints",

@@ -70,14 +70,8 @@ def _keys(environ: Mapping[str, str]) -> Iterator[Diagnosis]:
     for source in sources:
         place = f"{source.name} ({source.path})" if source.path else source.name
         if source.warning:
-            yield Diagnosis(
-                subject="keys",
-                state=State.WARN,
-                detail=f"{place}: {source.warning}",
-                fix="let nobody but its owner read it (chmod 600)"
-                if source.readable
-                else "name a key that is there",
-            )
+            detail = f"{place}: {source.warning}"
+            yield Diagnosis(subject="keys", state=State.WARN, detail=detail, fix=source.fix)
         elif source.readable:
             yield Diagnosis(subject="keys", state=State.OK, detail=place)
     if not any(source.readable for source in sources):
@@ -136,10 +130,10 @@ def _others_may_write(path: Path) -> bool:
 
 def _rules(desired: Desired) -> Iterator[Diagnosis]:
     """The .sops.yaml that a new secret file here would be encrypted by."""
-    folders = sorted({str(Path(c.credentials.file).parent) for c in desired.connections.values()})
-    rules = {found for folder in folders if (found := find_rules(Path(folder)))}
-    for path in sorted(rules):
-        problems = lint_rules(path)
+    secret = [Path(c.credentials.file) for c in desired.connections.values() if not c.credentials.inline]
+    found = {file: find_rules(file.parent) for file in secret}
+    for path in sorted({rules for rules in found.values() if rules}):
+        problems = lint_rules(path, secret_files=[file for file, rules in found.items() if rules == path])
         for problem in problems:
             detail = f"{problem.mark}: {problem.message}"
             yield Diagnosis(
@@ -151,7 +145,8 @@ def _rules(desired: Desired) -> Iterator[Diagnosis]:
 
 async def _clocks(desired: Desired, settings: Settings) -> list[Diagnosis]:
     """This machine's clock against each exchange of the files, and whether it can be reached."""
-    from reconciler.live.observe import ObserveOptions, measure  # noqa: PLC0415 - brings ccxt
+    from reconciler.live.clock import measure  # noqa: PLC0415 - brings ccxt
+    from reconciler.live.observe import ObserveOptions  # noqa: PLC0415 - the same
 
     exchanges = sorted({connection.exchange for connection in desired.connections.values()})
     options = ObserveOptions(

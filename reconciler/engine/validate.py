@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reconciler.desired import load
 from reconciler.exchanges import registry
 from reconciler.model.errors import ConfigError, ReconcilerError
-from reconciler.secrets.credentials import inspect
+from reconciler.secrets.credentials import inspect_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +30,5 @@ def validate(files: Sequence[str]) -> Checked:
         desired = load(files)
     except ConfigError as error:
         return Checked(files=tuple(files), errors=(error,))
-    errors = (
-        error
-        for connection in desired.connections.values()
-        for error in inspect(connection, fields=needed_fields(connection.exchange), policy=desired.policy)
-    )
-    return Checked(files=desired.files, errors=tuple(errors))
+    found = inspect_all(tuple(desired.connections.values()), fields_of=needed_fields, policy=desired.policy)
+    return Checked(files=desired.files, errors=tuple(error for errors in found.values() for error in errors))

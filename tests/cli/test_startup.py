@@ -1,0 +1,42 @@
+"""The commands that need no exchange start without the weight of those that do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from reconciler.resources import folder
+
+HEAVY = ("ccxt", "aiohttp", "sqlalchemy", "rich")
+PROBE = """
+import sys
+from reconciler.cli.entry import run
+code = run({arguments!r})
+print("LOADED", *sorted(m for m in sys.modules if m in {heavy!r}))
+sys.exit(code)
+"""
+
+
+def loaded(*arguments: str) -> tuple[int, list[str]]:
+    """The exit code, and which heavy packages were imported on the way."""
+    code = PROBE.format(arguments=list(arguments), heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("LOADED"))
+    return done.returncode, line.split()[1:]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("validate", "-f", str(folder("examples") / "connections.yaml")),
+        ("validate", "--help"),
+        ("explain", "withdraw-enabled"),
+    ],
+    ids=["help", "version", "validate", "validate-help", "explain"],
+)
+def test_nothing_heavy_is_imported(arguments):
+    assert loaded(*arguments) == (0, [])
