@@ -15,9 +15,6 @@ FILLER = frozenset(
     | {"main", "misc", "my", "new", "old", "pro", "temp", "test", "testing", "the", "tmp", "trading"}
 )
 
-#: At least so many words must be left once filler and numbers are taken out.
-TELLING_WORDS = 2
-
 _MARKET_WORDS: Mapping[Market, frozenset[str]] = {
     Market.SPOT: frozenset({"spot"}),
     Market.MARGIN: frozenset({"margin"}),
@@ -33,8 +30,8 @@ def name_unclear(case: Case) -> Answer:
     misled = _contradiction(connection, words)
     if misled is not None:
         return failed(f"{connection.name!r} says {misled}, but it is {_what(connection)}", mark=mark)
-    telling = [word for word in words - FILLER if not word.isdigit()]
-    if len(telling) < TELLING_WORDS:
+    telling = {word for word in words - FILLER - {connection.exchange} if not word.isdigit()}
+    if not telling:
         return failed(f"{connection.name!r} does not tell which connection it is", mark=mark)
     return passed(f"{connection.name!r} is telling")
 
@@ -73,7 +70,7 @@ CHECKS = (
         fix="Name the exchange, the market and the purpose: `MEXC Spot Main`, `KuCoin Futures Conservative`.",
         explanation=(
             "Names are what people read in an alert at night. Words such as api, key, test, main or new, and "
-            "numbers, tell nothing; at least two other words should be left."
+            "numbers, tell nothing, and the exchange is known anyway: say what the connection is for."
         ),
         rule=name_unclear,
         severity=Severity.ADVISORY,

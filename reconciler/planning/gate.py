@@ -15,6 +15,9 @@ Permits: TypeAlias = Callable[[Sequence[Finding]], bool]
 #: The one check whose failure no waiver outweighs.
 NEVER_WAIVED = "withdraw-enabled"
 
+#: Without an answer to these no check of what the key may do can have one.
+ROOTS = ("credentials-unreadable", "connection-test")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
@@ -36,12 +39,17 @@ def gate(report: ConnectionReport | None, *, permits: Permits) -> Gate:
         return Gate(verdict=Verdict.FAIL, checks=failed)
     unknown = _shut(report, Verdict.UNKNOWN)
     if unknown or not permits(report.findings):
-        return Gate(verdict=Verdict.UNKNOWN, checks=unknown)
+        return Gate(verdict=Verdict.UNKNOWN, checks=_roots(unknown))
     return Gate(verdict=Verdict.PASS)
 
 
 def _shut(report: ConnectionReport, verdict: Verdict) -> tuple[str, ...]:
     return tuple(sorted({f.check for f in report.findings if f.verdict is verdict and _weighs(f)}))
+
+
+def _roots(checks: tuple[str, ...]) -> tuple[str, ...]:
+    """The check for whose silence all the others are silent, where there is one; else all."""
+    return next(((root,) for root in ROOTS if root in checks), checks)
 
 
 def _weighs(finding: Finding) -> bool:

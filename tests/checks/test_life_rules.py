@@ -158,7 +158,7 @@ def test_an_unused_connection_names_the_keys_age_where_it_is_known(make):
         ("MEXC Spot Main", Market.SPOT, PASS),
         ("KuCoin Futures Conservative", Market.FUTURES, PASS),
         ("BTC ETH New Groups", Market.SPOT, PASS),
-        ("Recovery PRO Connection", Market.SPOT, FAIL),
+        ("Recovery PRO Connection", Market.SPOT, PASS),
         ("test", Market.SPOT, FAIL),
         ("My new API key 2", Market.SPOT, FAIL),
         ("MEXC Main", Market.SPOT, FAIL),
