@@ -58,8 +58,9 @@ def _block(action: Action, names: Mapping[str, str]) -> Iterator[Line]:
     yield labelled(label, *_name(action, names), _where(action), indent=0, role=_ROLES[action.kind])
     if action.reason:
         yield labelled("why", action.reason)
-    if action.checks:
-        yield labelled("checks", ", ".join(action.checks))
+    unnamed = [check for check in action.checks if check not in action.reason]
+    if unnamed:
+        yield labelled("checks", ", ".join(unnamed))
     yield from _settings(action)
 
 

@@ -13,6 +13,9 @@ from reconciler.output.words import counted
 #: An exchange may answer with a whole page of HTML; a screen shows its beginning.
 LONGEST: Final = 600
 
+#: Up to so many checks are named where they are folded into one line.
+_FEW: Final = 3
+
 #: Checks that say why nothing was read. Every other unknown beside them only follows from it.
 ROOTS: Final = frozenset({"connection-test", "credentials-unreadable"})
 
@@ -26,13 +29,12 @@ def finding_lines(findings: Sequence[Finding], *, was_read: bool, verbose: bool)
     follow = () if verbose or was_read else _consequences(findings)
     shown = [f for f in sorted(findings, key=_pressing) if f not in follow and _matters(f, verbose=verbose)]
     for before, finding in zip([None, *shown], shown, strict=False):
-        if finding.verdict is not Verdict.PASS:
+        if before is None or finding.blocks or _rank(before) != _rank(finding):
             yield BLANK
-            yield from _told(finding)
-            continue
-        if before is None or before.verdict is not Verdict.PASS:
-            yield BLANK
-        yield _passed(finding)
+        if finding.verdict is Verdict.PASS:
+            yield _passed(finding)
+        else:
+            yield from _told(finding, verbose=verbose)
     if follow:
         yield BLANK
         yield _folded(follow)
@@ -50,9 +52,15 @@ def _consequences(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(f for f in unknown if f.check not in ROOTS)
 
 
-def _pressing(finding: Finding) -> tuple[bool, bool, bool, str, str]:
-    passed = finding.verdict is Verdict.PASS
-    return (passed, not finding.blocks, finding.verdict is Verdict.UNKNOWN, finding.check, finding.subject_id)
+def _pressing(finding: Finding) -> tuple[int, bool, str, str]:
+    return (_rank(finding), finding.verdict is Verdict.UNKNOWN, finding.check, finding.subject_id)
+
+
+def _rank(finding: Finding) -> int:
+    """0 for what blocks, 1 for advice and what is waived, 2 for what passed."""
+    if finding.verdict is Verdict.PASS:
+        return 2
+    return 0 if finding.blocks else 1
 
 
 def _word(finding: Finding) -> tuple[str, Role]:
@@ -72,14 +80,15 @@ def _passed(finding: Finding) -> Line:
     return labelled(word, finding.check, f": {shortened(told, LONGEST)}" if told else "", role=role)
 
 
-def _told(finding: Finding) -> Iterator[Line]:
+def _told(finding: Finding, *, verbose: bool) -> Iterator[Line]:
+    """A finding that did not pass. Advice gives its cause only where ``verbose``, to stay brief."""
     word, role = _word(finding)
     yield labelled(word, Span(finding.check, Role.TITLE), Span(_remark(finding), Role.MUTED), role=role)
     if finding.evidence:
         yield labelled("", shortened(finding.evidence, LONGEST))
     if finding.waived_by is not None:
         yield labelled("by", finding.waived_by, indent=6)
-    if finding.cause:
+    if finding.cause and (finding.blocks or verbose):
         yield labelled("cause", shortened(finding.cause, LONGEST), indent=6)
     if finding.fix:
         yield labelled("fix", Span(shortened(finding.fix, LONGEST)), indent=6)
@@ -95,6 +104,7 @@ def _remark(finding: Finding) -> str:
 
 
 def _folded(findings: Sequence[Finding]) -> Line:
-    names = ", ".join(sorted({finding.check for finding in findings}))
-    told = f"{counted(len(findings), 'check')} could not be answered, because the key was not read: {names}"
-    return labelled("? unknown", Span(told, Role.MUTED), role=Role.UNKNOWN)
+    told = f"{counted(len(findings), 'check')} could not be answered, because the key was not read"
+    names = sorted({finding.check for finding in findings})
+    which = f": {', '.join(names)}" if len(names) <= _FEW else " (-v tells which)"
+    return labelled("? unknown", Span(told + which, Role.MUTED), role=Role.UNKNOWN)

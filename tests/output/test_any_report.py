@@ -195,7 +195,7 @@ reports = st.builds(
     exit_code=st.sampled_from(ExitCode),
 )
 
-thorough = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @thorough

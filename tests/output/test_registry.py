@@ -52,5 +52,5 @@ def test_rich_is_imported_by_a_styled_screen_alone():
     program = (
         "import sys, reconciler.output.registry, reconciler.output.problems; print('rich' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter and text
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -128,12 +128,38 @@ def test_blocking_findings_come_before_advice(dry_run):
     assert screen.index("withdraw-enabled · ") < screen.index("key-expires-soon")
 
 
+def test_advice_is_brief_and_tells_its_cause_on_request(dry_run):
+    cause = "Keys of MEXC without a whitelist last ninety days."
+    assert cause not in text.render(dry_run)
+    assert cause in text.render(dry_run, verbose=True)
+    assert "Whoever holds this key can empty the" in text.render(dry_run), "what blocks always does"
+
+
+def test_checks_that_the_reason_names_are_not_repeated(dry_run):
+    (blocked,) = (action for action in dry_run.plan.actions if action.kind is ActionKind.BLOCKED)
+    named = replace(blocked, reason="recovery-pro fails withdraw-enabled")
+    for action, shown in ((blocked, True), (named, False)):
+        screen = text.render(replace(dry_run, plan=replace(dry_run.plan, actions=(action,))))
+        assert ("    checks     withdraw-enabled" in screen) is shown
+
+
 def test_what_follows_from_an_unread_key_is_one_line(dry_run):
     rejected = dry_run.connections[2]
     screen = text.render(only(dry_run, rejected), width=200)
     assert "2 checks could not be answered, because the key was not read: permission-read" in screen
     assert "the key was not read\n" not in screen
     assert screen.count("the key was not read") == 1
+
+
+def test_many_checks_are_counted_and_named_on_request(dry_run):
+    rejected = dry_run.connections[2]
+    test, unknown, _ = rejected.findings
+    many = tuple(replace(unknown, check=f"check-{number}") for number in range(20))
+    report = only(dry_run, replace(rejected, findings=(test, *many)))
+    assert "20 checks could not be answered, because the key was not read (-v tells which)" in text.render(
+        report
+    )
+    assert "check-7 (blocks until known)" in text.render(report, verbose=True)
 
 
 def test_nothing_is_folded_when_no_finding_says_why_the_key_was_not_read(dry_run):
