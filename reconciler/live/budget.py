@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from reconciler.exchanges.interface import Budget
+
+#: Seconds that no clock can tell from none; below them, rounding would wait for ever.
+_NOTHING: Final = 1e-6
 
 
 class BudgetSpent(Exception):
@@ -49,7 +53,7 @@ class Bucket:
             BudgetSpent: a pause is longer than ``patience``; nothing was spent.
         """
         async with self._turn:  # asyncio's lock is first come, first served
-            while (wait := self._wait(weight)) > 0:
+            while (wait := self._wait(weight)) > _NOTHING:
                 await self._sleep(wait)
             self._level += weight
 

@@ -107,9 +107,12 @@ def look():
 def read_one(start, a_key, a_target, look):
     """Observes one key of the sandbox and gives its observation."""
 
-    async def run(exchange="mexc", *, market=Market.SPOT, faults=None, secrets=None, **changes):
+    async def run(
+        exchange="mexc", *, market=Market.SPOT, faults=None, secrets=None, clock_offset_ms=0, **changes
+    ):
         key = a_key(exchange, **changes)
-        sandbox = await start({exchange: [key]}, faults={exchange: faults} if faults else None)
+        given = {exchange: faults} if faults else None
+        sandbox = await start({exchange: [key]}, faults=given, clock_offset_ms=clock_offset_ms)
         target = a_target(key, exchange=exchange, market=market, **(secrets or {}))
         return (await look(sandbox, target))[target.connection.id]
 

@@ -36,7 +36,9 @@ async def test_mexc_spot_key_is_read_whole(read_one):
 
 
 async def test_kucoin_key_is_read_whole(read_one):
-    seen = await read_one("kucoin", permissions="General,Spot,InnerTransfer", is_master=False, sub_name="bot1")
+    seen = await read_one(
+        "kucoin", permissions="General,Spot,InnerTransfer", is_master=False, sub_name="bot1"
+    )
     permissions = seen.report.permissions
     assert (permissions.read, permissions.spot, permissions.transfer) == (True, True, True)
     assert (permissions.withdraw, permissions.futures, permissions.margin) == (False, False, False)
