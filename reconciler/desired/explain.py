@@ -138,8 +138,8 @@ class _Words:
                 "committed or shared, delete the key at the exchange and make a new one",
             )
         # A name beneath credentials may be a value that lost its field.
-        named = " " if "credentials" in path else f" `{shown(name)}` "
-        message = f"unknown field{named}in {where(self.path)}: expected one of {', '.join(known)}"
+        named = "" if "credentials" in path or shown(name) != name else f" `{name}`"
+        message = f"unknown field{named} in {where(self.path)}: expected one of {', '.join(known)}"
         close = suggestion(name, known)
         return self._at_key(path, "unknown-field", message + close, "mend its name, or remove it")
 

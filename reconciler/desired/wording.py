@@ -9,7 +9,9 @@ from typing import Final
 
 from reconciler.desired.document import Path, Plain
 
-_SHOWN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+#: A name that a person gives to a field: API keys and secrets hold digits and capitals.
+_FIELD: Final = re.compile(r"[a-z][a-z_-]{0,30}")
 _SECRET_NAMES: Final = frozenset(
     {
         *("api_key", "apikey", "api_secret", "apisecret", "secret", "secret_key", "private_key"),
@@ -28,16 +30,20 @@ def where(path: Path) -> str:
     be a secret that lost its field name.
     """
     text, secret = "", False
-    for part in path:
-        known = not secret or part in _CREDENTIALS
-        text += f"[{part}]" if isinstance(part, int) else f".{shown(part) if known else '…'}"
+    for depth, part in enumerate(path):
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif secret and part not in _CREDENTIALS:
+            text += ".…"
+        else:
+            text += f".{part if depth == 1 and _ID.fullmatch(part) else shown(part)}"
         secret = secret or part == "credentials"
     return text.removeprefix(".") or "the file"
 
 
-def shown(key: str) -> str:
-    """A key of a mapping, or an ellipsis where it is none that a person would choose."""
-    return key if _SHOWN.fullmatch(key) else "…"
+def shown(field: str) -> str:
+    """The name of a field, or an ellipsis where it is none that a person would choose."""
+    return field if _FIELD.fullmatch(field) else "…"
 
 
 def suggestion(word: Plain, known: Iterable[str]) -> str:

@@ -226,7 +226,7 @@ def test_a_file_name_that_cannot_be_shown_is_refused(tmp_path, write, sound):
     write(sound)
     write(sound, "bad\x1b[31m.yaml")
     assert codes(tmp_path) == ["file-name"]
-    os.unlink(tmp_path / "bad\x1b[31m.yaml")
+    (tmp_path / "bad\x1b[31m.yaml").unlink()
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.yaml")).write_text(sound)
     with pytest.raises(ConfigError) as caught:
         load([tmp_path])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from reconciler.desired import explain, schema
+from reconciler.desired.loader import load_document
 
 ENC = "ENC[AES256_GCM,data:Zm9v,iv:YmFy,tag:YmF6,type:str]"
 
@@ -310,17 +311,15 @@ def documents(draw):
     return document
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(documents())
 def test_both_validators_give_one_verdict(document):
     assert schema.accepts(document) == explain.accepts(document, schema.schema())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(documents())
 def test_a_refused_document_is_always_explained(document):
-    from reconciler.desired.loader import load_document  # noqa: PLC0415
-
     text = json.dumps(document)
     loaded = load_document(text.encode(), file="f.yaml", root=".")
     if loaded.problems:
