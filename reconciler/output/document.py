@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from reconciler.output.clean import cells, clean
 
@@ -39,8 +39,7 @@ class Role(StrEnum):
     COMMAND = "command"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A piece of text with one role. It may hold anything: the layout cleans it.
 
     A ``whole`` one is a single word however many spaces it has: a command to copy, a short fact.
@@ -104,12 +103,12 @@ def wrap(line: Line, width: int) -> list[Row]:
         size = sum(cells(span.text) for span in word)
         if not fresh and column + 1 + size > width:
             rows.append([hang])
-            column, fresh = cells(hang.text), True
+            column, fresh = len(hang.text), True
         if not fresh:
-            rows[-1].append(Span(" "))
-            column += 1
-        rows[-1].extend(word)
-        column, fresh = column + size, False
+            _append(rows[-1], Span(" ", word[0].role if rows[-1][-1].role is word[0].role else Role.PLAIN))
+        for span in word:
+            _append(rows[-1], span)
+        column, fresh = column + size + (not fresh), False
     return [_trimmed(row) for row in rows]
 
 
@@ -137,21 +136,16 @@ def _words(body: Iterable[Span]) -> Iterator[list[Span]]:
         yield word
 
 
+def _append(row: list[Span], span: Span) -> None:
+    """Put ``span`` at the end of ``row``, as one with a neighbour of its role."""
+    if row and row[-1].role is span.role:
+        row[-1] = Span(row[-1].text + span.text, span.role)
+    else:
+        row.append(span)
+
+
 def _trimmed(row: list[Span]) -> Row:
-    """The row without spaces at its end, neighbours of one role made one span."""
-    merged: list[Span] = []
-    for index, span in enumerate(row):
-        role = row[index - 1].role if _is_gap(row, index) else span.role
-        if merged and merged[-1].role is role:
-            merged[-1] = Span(merged[-1].text + span.text, role)
-        else:
-            merged.append(Span(span.text, role))
-    if merged:
-        merged[-1] = Span(merged[-1].text.rstrip(), merged[-1].role)
-    return tuple(span for span in merged if span.text)
-
-
-def _is_gap(row: list[Span], index: int) -> bool:
-    """Whether this span is the space between two words of one role, which then belongs to them."""
-    inside = 0 < index < len(row) - 1 and row[index].text == " "
-    return inside and row[index - 1].role is row[index + 1].role
+    """The row without spaces at its end."""
+    if row:
+        row[-1] = Span(row[-1].text.rstrip(), row[-1].role)
+    return tuple(span for span in row if span.text)
