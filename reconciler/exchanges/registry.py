@@ -12,6 +12,8 @@ from reconciler.model.errors import ObservationError
 #: Exchange id -> module of this package; each module gives its instance as ``EXCHANGE``.
 _MODULES: Final = {
     "binance": "binance",
+    "bitget": "bitget",
+    "bybit": "bybit",
     "kucoin": "kucoin",
     "mexc": "mexc",
     "okx": "okx",

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 #: Exchange id to the class that speaks its protocol, as ``module:class``.
 VENUES: Final = {
     "binance": "binance:Binance",
+    "bitget": "bitget:Bitget",
+    "bybit": "bybit:Bybit",
     "kucoin": "kucoin:Kucoin",
     "mexc": "mexc:Mexc",
     "okx": "okx:Okx",
