@@ -90,6 +90,12 @@ class ReadOnlyFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._live = self._opened_with("readonly_shm=1")
+        self._whole = self._opened_with("immutable=1")
+
+    def _opened_with(self, option: str) -> Engine:
+        uri = f"file:{quote(str(self._path))}?mode=ro&{option}"
+        return _engine(partial(sqlite3.connect, uri, uri=True, timeout=BUSY_TIMEOUT))
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """What ``work`` gives. A database that is not there, or that is empty, reads as empty tables."""
@@ -110,9 +116,7 @@ class ReadOnlyFile:
     def _once(self, work: Callable[[Connection], T], traces: _Traces) -> T:
         if traces.file is None:
             return _in_memory(work)
-        mode = "readonly_shm=1" if traces.live else "immutable=1"
-        uri = f"file:{quote(str(self._path))}?mode=ro&{mode}"
-        with _connected(_engine(partial(sqlite3.connect, uri, uri=True, timeout=BUSY_TIMEOUT))) as connection:
+        with _connected(self._live if traces.live else self._whole) as connection:
             if not is_empty(connection):
                 require_head(connection)
                 return work(connection)
@@ -220,7 +224,7 @@ def _engine(connect: Callable[[], sqlite3.Connection], *, durable: bool = False)
         raw.isolation_level = None
         raw.execute("PRAGMA foreign_keys=ON")
         if durable:
-            raw.execute("PRAGMA journal_mode=WAL")
+            _require_wal(raw)
             raw.execute("PRAGMA synchronous=FULL")
 
     def begin(connection: Connection) -> None:
@@ -230,6 +234,16 @@ def _engine(connect: Callable[[], sqlite3.Connection], *, durable: bool = False)
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", begin)
     return engine
+
+
+def _require_wal(raw: sqlite3.Connection) -> None:
+    """Have WAL, on which readers rely; a file system without shared memory silently keeps another mode."""
+    (mode,) = raw.execute("PRAGMA journal_mode=WAL").fetchone()
+    if mode != "wal":
+        raise StateError(
+            "the file system of the state cannot share memory between processes, as a write-ahead log needs",
+            hint="name a file on a local disk with --state",
+        )
 
 
 def _connected(engine: Engine) -> Connection:

@@ -268,6 +268,15 @@ async def test_a_runtime_that_is_not_there_fails_with_a_fix_and_journals_nothing
     assert desk.store.journal() == ()
 
 
+async def test_an_action_whose_runtime_left_the_files_stays_open_until_it_is_back(desk, bots):
+    bots.unreadable = OSError()
+    await desk.apply(enable("btc"))
+    bots.unreadable = None
+    common = {"store": desk.store, "lease": desk.lease, "clock": desk.clock}
+    assert states(await recover(runtimes={}, **common)) == [UNKNOWN]
+    assert states(await recover(runtimes={"bots": bots}, **common)) == [DONE]
+
+
 async def test_an_interruption_lets_the_action_finish_and_leaves_the_rest(desk, bots):
     seen = []
     outcomes = await desk.apply(

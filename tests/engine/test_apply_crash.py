@@ -150,8 +150,8 @@ DESIRED = st.dictionaries(
 DEATH = st.none() | st.tuples(st.integers(0, 14), st.booleans())
 
 
-@settings(max_examples=40, deadline=None)
-@given(history=st.lists(st.tuples(DESIRED, DEATH), min_size=1, max_size=6), last=DESIRED)
+@settings(max_examples=20, deadline=None)
+@given(history=st.lists(st.tuples(DESIRED, DEATH), min_size=1, max_size=4), last=DESIRED)
 def test_any_history_of_changes_and_deaths_converges(template, tmp_path_factory, history, last):
     path = shutil.copy(template, tmp_path_factory.mktemp("history") / "state.db")
     for hour, (desired, death) in enumerate(history, start=1):

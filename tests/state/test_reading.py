@@ -207,6 +207,15 @@ def test_a_newer_schema_is_refused_both_ways_and_stays_as_it_is(url, path, store
     assert path.read_bytes() == before
 
 
+def test_an_older_schema_is_not_migrated_by_a_reader(url, path, store, monkeypatch):
+    store.close()
+    monkeypatch.setattr("reconciler.state.migrate.REVISIONS", ("0001", "0002"))
+    monkeypatch.setattr("reconciler.state.migrate.HEAD", "0002")
+    before = path.read_bytes()
+    assert_refused(lambda: open_for_reading(url).inventory(), "schema 0001", "0002")
+    assert path.read_bytes() == before
+
+
 def test_another_tools_database_is_refused_both_ways(url, path):
     path.parent.mkdir()
     with sqlite3.connect(path) as raw:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.resources
 import resource
+import sqlite3
 import stat
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.errors import LockHeld, StateError
 from reconciler.model.plan import Action, ActionKind, InventoryItem, Outcome, OutcomeState
-from reconciler.state import schema
+from reconciler.state import database, schema
 from reconciler.state.database import WritableFile
 from reconciler.state.store import open_for_reading, open_for_writing
 
@@ -52,6 +54,12 @@ def test_the_file_is_a_durable_wal_database(store):
         return [db.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
 
     assert store._db.read(ask) == ["wal", 2]
+
+
+def test_a_place_that_cannot_have_a_write_ahead_log_is_refused():
+    engine = database._engine(partial(sqlite3.connect, ":memory:"), durable=True)
+    with pytest.raises(StateError, match="cannot share memory"):
+        engine.connect()
 
 
 def test_the_shipped_migrations_make_exactly_the_tables_that_the_code_uses(store):
