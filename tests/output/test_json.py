@@ -195,6 +195,10 @@ def test_awkward_text_survives(value):
     assert json.loads(dumps({value: value})) == {value: value}
 
 
+def test_orders_to_a_ci_runner_are_not_in_the_text():
+    assert dumps({"a": "##[error] ##vso[x]"}) == '{\n  "a": "#\\u0023[error] #\\u0023vso[x]"\n}\n'
+
+
 @pytest.mark.parametrize("name", ["report", "check"])
 def test_schemas_name_every_word_of_the_model(name):
     assert set(definition(name, "failure_kind", "enum")) == set(FailureKind)
