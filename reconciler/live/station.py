@@ -120,7 +120,8 @@ class Station:
         if failure is None:
             return answer.body
         if failure.kind is FailureKind.RATE_LIMITED:
-            self._bucket.penalise(failure.retry_after or DEFAULT_PAUSE)
+            named = failure.retry_after
+            self._bucket.penalise(DEFAULT_PAUSE if named is None else named)
         raise CallFailed(failure)
 
     async def _look_around(self) -> Surroundings:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 import stamina
@@ -101,6 +102,12 @@ def look():
         return await observe(targets, options=ObserveOptions(**given), progress=progress)
 
     return run
+
+
+@pytest.fixture
+def world(start, a_key, a_target, look):
+    """The four of them, for tests that take more besides."""
+    return SimpleNamespace(start=start, key=a_key, target=a_target, look=look)
 
 
 @pytest.fixture
