@@ -20,6 +20,8 @@ from reconciler.model.errors import Problem
 
 Placed: TypeAlias = tuple[Path, Problem]
 
+MAX_PROBLEMS: Final = 500
+
 _CODES: Final = {
     "type": "wrong-type",
     "pattern": "wrong-format",
@@ -55,13 +57,26 @@ def accepts(value: Plain, schema: Mapping[str, Any]) -> bool:
     return bool(_Explainer(schema).is_valid(value))
 
 
-def problems(document: Document, value: Plain, schema: Mapping[str, Any]) -> tuple[Placed, ...]:
-    """Every problem of shape in ``value``, a part of ``document``, each once."""
+def problems(document: Document, value: Plain, schema: Mapping[str, Any]) -> tuple[tuple[Placed, ...], bool]:
+    """Every problem of shape in ``value``, a part of ``document``, each once; and whether that is all."""
     found: dict[tuple[Path, str], Problem] = {}
     for error in _Explainer(schema).iter_errors(value):
+        if len(found) >= MAX_PROBLEMS:
+            break
         for path, problem in _Words(document, schema, error).placed():
             found.setdefault((path, problem.code), problem)
-    return tuple((path, problem) for (path, _), problem in found.items())
+    placed = tuple((path, problem) for (path, _), problem in found.items())
+    return placed[:MAX_PROBLEMS], len(placed) < MAX_PROBLEMS
+
+
+def unfinished(document: Document) -> Problem:
+    """A problem with the whole document: more is wrong with its shape than was told."""
+    return Problem(
+        mark=document.value_mark(()),
+        code="too-many-problems",
+        message="more is wrong in this file than is listed",
+        fix="mend what is listed first",
+    )
 
 
 def bare(document: Document, paths: Iterable[Path]) -> tuple[Placed, ...]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from functools import cache
-from itertools import islice
 from typing import Any, Final
 
 import jsonschema_rs
@@ -19,8 +19,15 @@ from reconciler.desired.document import Document, Path, Plain
 from reconciler.model.errors import Problem
 
 NAME: Final = "connections.schema.json"
-MAX_ERRORS: Final = 500
-SECTIONS: Final = ("egress", "connections", "runtimes", "strategies")
+MAX_ENTRIES: Final = 200
+#: The sections that are mappings by id, and what the schema calls an entry of each.
+SECTIONS: Final = {
+    "egress": "egress",
+    "connections": "connection",
+    "runtimes": "runtime",
+    "strategies": "strategy",
+}
+
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 
 
@@ -32,8 +39,12 @@ def schema() -> dict[str, Any]:
 
 
 @cache
-def _decider() -> jsonschema_rs.Draft202012Validator:
-    return jsonschema_rs.Draft202012Validator(schema())
+def _decider(part: str = "") -> jsonschema_rs.Draft202012Validator:
+    """The deciding validator of a whole document, or of one of the schema's definitions."""
+    whole = schema()
+    return jsonschema_rs.Draft202012Validator(
+        {"$ref": f"#/$defs/{part}", "$defs": whole["$defs"]} if part else whole
+    )
 
 
 def accepts(value: Plain) -> bool:
@@ -48,22 +59,34 @@ def check(document: Document) -> tuple[tuple[Path, Problem], ...]:
         return ()
     from reconciler.desired import explain  # noqa: PLC0415 - a tenth of a second that good files do not pay
 
-    errors = islice(_decider().iter_errors(document.value), MAX_ERRORS)
-    failing: set[Path] = {tuple(error.instance_path) for error in errors}
-    found = explain.problems(document, _only(document.value, failing), schema())
-    if not found:
-        # The deciding validator outranks the explaining one: never let a document through.
-        found = explain.bare(document, failing)
-    return tuple(item for item in found if not _under(item[0], document.broken))
+    failing = set(_failing(document.value))
+    found, all_told = explain.problems(document, _only(document.value, failing), schema())
+    if all_told:
+        # The deciding validator outranks the explaining one: what only it refuses is refused too.
+        told = {path[:length] for path, _ in found for length in range(len(path) + 1)}
+        found += explain.bare(document, (failing or {()}) - told)
+    found = tuple(item for item in found if not _under(item[0], document.broken))
+    whole = all_told and len(failing) < MAX_ENTRIES
+    return found if whole else (*found, ((), explain.unfinished(document)))
+
+
+def _failing(value: Plain) -> Iterator[Path]:
+    """The path of each entry that fails, of the first ``MAX_ENTRIES``."""
+    count = 0
+    for section, part in SECTIONS.items() if isinstance(value, dict) else ():
+        entries = value.get(section)
+        for key, entry in entries.items() if isinstance(entries, dict) else ():
+            if count < MAX_ENTRIES and not (_ID.match(key) and _decider(part).is_valid(entry)):
+                count += 1
+                yield section, key
 
 
 def _only(value: Plain, failing: set[Path]) -> Plain:
     """``value`` without the entries of its sections in which nothing fails, which are most."""
     if not isinstance(value, dict):
         return value
-    entries = {path[:2] for path in failing}
     return {
-        name: {key: entry for key, entry in section.items() if (name, key) in entries or not _ID.match(key)}
+        name: {key: entry for key, entry in section.items() if (name, key) in failing}
         if name in SECTIONS and isinstance(section, dict)
         else section
         for name, section in value.items()

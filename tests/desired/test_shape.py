@@ -194,6 +194,21 @@ def test_many_wrong_entries_are_all_reported_quickly(sound, problems):
     assert [p.code for p in found] == ["wrong-value"] * 40
 
 
+def test_too_many_wrong_entries_end_in_an_error_that_says_so(problems):
+    entries = "".join(f"  c{n}: {{name: x}}\n" for n in range(2000))
+    found = problems(f"version: 1\nconnections:\n{entries}")
+    assert found[0].code == "too-many-problems"
+    assert {p.code for p in found[1:]} == {"missing-field"}
+
+
+def test_what_only_the_deciding_validator_refuses_is_refused(monkeypatch, sound, problems):
+    monkeypatch.setattr(explain, "_Explainer", lambda _schema: Draft202012Validator({}))
+    (problem,) = problems(change(sound, "market: spot", "market: spott"))
+    assert (problem.mark.line, problem.code) == (5, "wrong-shape")
+    (problem,) = problems(change(sound, "version: 1", "version: 2"))
+    assert (problem.mark.line, problem.code) == (1, "wrong-shape")
+
+
 def walk(value, path=()):
     """Every subschema that a value can be compared with."""
     if isinstance(value, dict):
