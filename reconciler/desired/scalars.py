@@ -18,6 +18,7 @@ _SUSPECT: Final = frozenset(("", *"0123456789+-.~=<yYnNtTfFoO"))
 _INT: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
+_TIME: Final = "a point in time"
 #: What a text could be mistaken for -> the texts that could be.
 _AMBIGUOUS: Final = (
     ("true or false", re.compile(r"y|n|yes|no|on|off|true|false", re.IGNORECASE)),
@@ -30,16 +31,26 @@ _AMBIGUOUS: Final = (
         re.compile(r"[-+]?(?:\.[0-9_]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:e[-+]?[0-9_]*)?", re.IGNORECASE),
     ),
     ("a number of seconds", re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")),
-    ("a point in time", re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?")),
+    (_TIME, re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?")),
+)
+
+
+_FIX: Final = (
+    'put it in quotes if it is text or an amount ("0.5"); otherwise write true, false, null or a whole '
+    "number such as 15"
+)
+_TIME_FIX: Final = (
+    'write the day alone and in quotes ("2026-12-31"); sops rewrites days without quotes when it encrypts'
 )
 
 
 class Ambiguous(ValueError):
-    """An unquoted text that YAML readers read differently; ``taken_for`` says as what."""
+    """An unquoted text that YAML readers read differently: what some take it for, and the fix."""
 
     def __init__(self, taken_for: str) -> None:
         super().__init__(taken_for)
         self.taken_for = taken_for
+        self.fix = _TIME_FIX if taken_for == _TIME else _FIX
 
 
 def read_plain(text: str) -> str | int | bool | None:

@@ -138,8 +138,7 @@ class TreeBuilder:
                 at,
                 "ambiguous-value",
                 f"without quotes, this is {doubt.taken_for} to some readers of YAML and not to others",
-                'put it in quotes if it is text or an amount ("0.5"); otherwise write true, false, null or a '
-                "whole number such as 15",
+                doubt.fix,
             )
             return text
 

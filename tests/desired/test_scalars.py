@@ -88,6 +88,11 @@ def test_an_ambiguous_scalar_is_refused_where_it_stands(text):
     assert "quotes" in document.problems[0].fix
 
 
+def test_a_day_that_sops_has_rewritten_is_explained():
+    document = load_document(b"until: 2026-12-31T00:00:00Z\n", file="f.yaml", root=".")
+    assert "sops rewrites days without quotes" in document.problems[0].fix
+
+
 @pytest.mark.parametrize("text", AMBIGUOUS)
 @pytest.mark.parametrize("quote", ["'", '"'])
 def test_in_quotes_every_scalar_is_text(text, quote):
