@@ -33,7 +33,7 @@ def command(
     from pathlib import Path  # noqa: PLC0415
 
     named = files or ((DEFAULT,) if Path(DEFAULT).is_file() else ())
-    with settings_from(files=named, state="", **chosen) as settings:
+    with settings_from(files=named, **chosen) as settings:
         found = asyncio.run(examine(settings, offline=offline))
     screen.write(render(found))
     ctx.exit(exit_code(found))

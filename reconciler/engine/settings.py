@@ -20,13 +20,13 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One run's settings. ``endpoints`` maps ``mexc`` or ``kucoin.futures`` to a base URL;
+    """One run's settings. ``state`` is empty for a run that needs none. ``endpoints`` maps ``mexc`` or ``kucoin.futures`` to a base URL;
     ``timeout`` is in seconds for one request; ``targets`` are ids of connections or strategies;
     ``redactor`` learns every secret that the run decrypts.
     """
 
     files: tuple[str, ...]
-    state: str
+    state: str = ""
     sops: str | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 10.0

@@ -32,10 +32,15 @@ class Survey:
 
 
 async def survey(desired: Desired, connections: Sequence[Connection], settings: Settings) -> Survey:
-    """Read every connection live and judge it. One connection's trouble never hides another's."""
-    opened = await _open(desired, connections, settings)
+    """Read every one of ``connections`` live and judge it. One's trouble never hides another's.
+
+    All of the files' credentials are opened even where few connections are looked at: a key that
+    two share is found only by comparing all.
+    """
+    everybody = tuple(desired.connections.values())
+    opened = await _open(desired, everybody if connections else (), settings)
     observations = await _observe(desired, connections, opened, settings)
-    peers = _peers(connections, opened)
+    peers = _peers(everybody, opened)
     cases = (
         Case(
             desired=desired,
@@ -49,7 +54,7 @@ async def survey(desired: Desired, connections: Sequence[Connection], settings: 
         for connection in connections
     )
     reports = tuple(map(_judge, cases))
-    errors = tuple(value for value in opened.values() if isinstance(value, SecretsError))
+    errors = tuple(error for connection in connections if (error := _error(opened[connection.id])))
     return Survey(reports=reports, secrets_errors=errors)
 
 
@@ -111,7 +116,7 @@ def _peers(connections: Iterable[Connection], opened: Opened) -> Mapping[str, tu
     key = entropy.token_bytes(32)
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for connection in connections:
-        credentials = opened[connection.id]
+        credentials = opened.get(connection.id)
         if isinstance(credentials, Credentials):
             groups[connection.exchange, fingerprint(credentials.api_key, key)].append(connection.id)
     return {

@@ -70,7 +70,7 @@ def report_document(report: Report) -> Object:
     """The document of a dry run or an apply."""
     counts = report.plan.counts() if report.plan else {}
     actions = {
-        ("unchanged" if kind is ActionKind.NONE else kind.value): counts.get(kind, 0) for kind in ActionKind
+        kind.value: counts.get(kind, 0) for kind in ActionKind
     }
     return {
         **_head(report),
@@ -220,7 +220,7 @@ def _plan(plan: Plan) -> Object:
 
 def _action(action: Action) -> Object:
     return {
-        "action": "unchanged" if action.kind is ActionKind.NONE else action.kind.value,
+        "kind": action.kind.value,
         "strategy": action.strategy,
         "runtime": action.runtime,
         "connection": action.connection,
@@ -233,7 +233,7 @@ def _action(action: Action) -> Object:
 
 def _outcome(outcome: Outcome) -> Object:
     return {
-        "action": outcome.action.kind.value,
+        "kind": outcome.action.kind.value,
         "strategy": outcome.action.strategy,
         "runtime": outcome.action.runtime,
         "state": outcome.state.value,

@@ -216,14 +216,14 @@ def test_schemas_name_every_word_of_the_model(name):
 
 
 def test_the_report_schema_names_every_word_of_a_plan():
-    shown = {"unchanged" if kind is ActionKind.NONE else kind.value for kind in ActionKind}
+    shown = {kind.value for kind in ActionKind}
     assert (
-        set(definition("report", "action", "enum"))
+        set(definition("report", "action_kind", "enum"))
         == shown
         == set(definition("report", "actions", "properties"))
     )
     outcome = definition("report", "outcome", "properties")
-    assert set(outcome["action"]["enum"]) == {kind for kind in ActionKind if kind.acts}
+    assert set(outcome["kind"]["enum"]) == {kind for kind in ActionKind if kind.acts}
     assert set(outcome["state"]["enum"]) == set(OutcomeState)
     assert set(definition("report", "connection", "properties", "health", "enum")) == set(Health)
 

