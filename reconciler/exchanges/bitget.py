@@ -82,8 +82,9 @@ UTA_ORDERS: Final = _private(
 )
 
 _P = Permission
+_Words = Mapping[str, tuple[Permission, ...]]
 #: A classic key's words: four letters, of which the last says read or write. [V2] Get Account Information
-WORDS: Final[Mapping[str, tuple[Permission, ...]]] = {
+WORDS: Final[_Words] = {
     **dict.fromkeys(("coor", "cpor", "cpow", "stor", "smor", "wtor"), (_P.READ,)),
     "coow": (_P.READ, _P.FUTURES),
     "stow": (_P.READ, _P.SPOT),
@@ -98,7 +99,7 @@ WORDS: Final[Mapping[str, tuple[Permission, ...]]] = {
 }
 #: What a word may grant besides, for nothing says how far it reaches. A P2P sale ends in coins released
 #: to a stranger. Beside an old word, the absence of a new one denies nothing.
-PERHAPS: Final[Mapping[str, tuple[Permission, ...]]] = {
+PERHAPS: Final[_Words] = {
     "cpow": (_P.FUTURES,),
     "ttow": (_P.SPOT, _P.FUTURES),
     "chow": (_P.TRANSFER,),
@@ -106,16 +107,15 @@ PERHAPS: Final[Mapping[str, tuple[Permission, ...]]] = {
     **dict.fromkeys(("readonly", "trade"), tuple(Permission)),
 }
 #: A unified key's words, which do not tell markets apart. [UTA] Get Account Info
-UTA_WORDS: Final[Mapping[str, tuple[Permission, ...]]] = {
-    "uta_mgt": (_P.READ,),
+UTA_WORDS: Final[_Words] = {
+    "uta_mgt": (_P.READ, _P.TRANSFER),  # [UTA] Transfer: needs UTA mgt. (read & write)
     "uta_trade": (_P.READ, _P.SPOT, _P.MARGIN, _P.FUTURES),
     "withdraw": (_P.WITHDRAW,),
     "transfer": (_P.TRANSFER,),
     **dict.fromkeys(("copy_futures_position", "copy_futures_order"), ()),
 }
-UTA_PERHAPS: Final[Mapping[str, tuple[Permission, ...]]] = {
-    "uta_mgt": (_P.TRANSFER,),
-    "copy_futures_order": (_P.FUTURES,),
+UTA_PERHAPS: Final[_Words] = {
+    "copy_futures_order": (_P.FUTURES, _P.TRANSFER),
 }
 _UTA_ONLY: Final = frozenset({"uta_mgt", "uta_trade"})
 #: ``permType`` without its joints -> whether the key only reads. [UTA]; the sub-account API spells
@@ -146,7 +146,7 @@ ROWS: Final[tuple[ErrorRow, ...]] = (
         source="[V2] apikey/password is incorrect",
     ),
     ErrorRow(kind=_KIND.WRONG_PASSPHRASE, code="40036", source="[JK] Passphrase error"),
-    ErrorRow(kind=_KIND.MISSING_PASSPHRASE, code="40011", source="[V2] ACCESS_PASSPHRASE cannot be empty"),
+    ErrorRow(kind=_KIND.MISSING_PASSPHRASE, code="40011", source="[V2] cannot be empty"),
     ErrorRow(kind=_KIND.MISSING_PASSPHRASE, code="400172", match=r"passphrase|password", source="[CX]; [JK]"),
     ErrorRow(
         kind=_KIND.PERMISSION_DENIED,
@@ -203,8 +203,7 @@ ROWS: Final[tuple[ErrorRow, ...]] = (
     ErrorRow(
         kind=_KIND.UNAVAILABLE,
         code={"40015", "40604", "40725", "40808", "45001"},
-        note="Bitget releases new versions on Tuesdays and Thursdays, 14:00 to 18:00 (UTC+8).",
-        source="[FAQ] Q14: users can retry",
+        source="[FAQ] Q14: releases, Tuesdays and Thursdays 14:00 to 18:00 (UTC+8); users can retry",
     ),
     ErrorRow(
         kind=_KIND.BAD_REQUEST,
@@ -242,7 +241,7 @@ class Bitget(Exchange):
     readable = Readable(
         futures="yes on classic accounts; unified ones know one right to trade",
         withdraw="yes; unknown beside P2P rights",
-        transfer="yes on classic accounts; unknown on unified ones",
+        transfer="yes; part of managing a unified account",
         expiry="no",
         label="no",
         created="no",
@@ -252,13 +251,11 @@ class Bitget(Exchange):
     async def read_key(self, ask: Ask, market: Market) -> KeyReport:
         """The key's report from the API of its account's mode."""
         del market
-        try:
-            unified = _described(KEY_UTA, await ask(KEY_UTA))
-        except CallFailed as failed:
-            return _report(await _classic(ask, failed))
-        if _UTA_ONLY.isdisjoint(parse.words(unified.get("permissions")) or ()):
-            return _report(await _joined(ask, unified))
-        return _report(unified)
+        call, body = await _either(ask, (KEY_UTA, {}), (KEY, {}))
+        told = _described(call, body)
+        if call is KEY_UTA and _UTA_ONLY.isdisjoint(parse.words(told.get("permissions")) or ()):
+            told = await _joined(ask, told)
+        return _report(told)
 
     async def read_balance(self, ask: Ask, market: Market) -> None:
         """The unified account's assets, or those of the classic account of the market."""
@@ -304,18 +301,6 @@ class Bitget(Exchange):
         return told
 
 
-async def _classic(ask: Ask, unified: CallFailed) -> Mapping[str, Json]:
-    """The classic answer where the unified one failed for what may be the account's mode."""
-    if unified.failure.kind not in _OTHER_MODE:
-        raise unified
-    try:
-        return _described(KEY, await ask(KEY))
-    except CallFailed as failed:
-        if unified.failure.kind is _KIND.WRONG_ACCOUNT_MODE:
-            raise failed from None
-        raise unified from None
-
-
 async def _joined(ask: Ask, unified: Mapping[str, Json]) -> Mapping[str, Json]:
     """Both answers, where the unified one names no right of a unified account: it may be a classic one.
 
@@ -328,18 +313,18 @@ async def _joined(ask: Ask, unified: Mapping[str, Json]) -> Mapping[str, Json]:
         return unified if is_unified else {**unified, "permissions": None}
 
 
-async def _either(ask: Ask, unified: _Question, classic: _Question) -> None:
-    """The unified question; when its failure may come from a classic account, the classic one."""
+async def _either(ask: Ask, unified: _Question, classic: _Question) -> tuple[Call, Json]:
+    """The answer to the unified question; where it failed for what may be the mode, to the classic one."""
     try:
-        await ask(*unified)
-    except CallFailed as failed:
-        if failed.failure.kind not in _OTHER_MODE:
+        return unified[0], await ask(*unified)
+    except CallFailed as first:
+        if first.failure.kind not in _OTHER_MODE:
             raise
         try:
-            await ask(*classic)
+            return classic[0], await ask(*classic)
         except CallFailed as second:
-            mode = failed.failure.kind is _KIND.WRONG_ACCOUNT_MODE
-            raise (second if mode else failed) from None
+            other_mode = first.failure.kind is _KIND.WRONG_ACCOUNT_MODE
+            raise (second if other_mode else first) from None
 
 
 def _described(call: Call, body: Json) -> Mapping[str, Json]:
@@ -382,10 +367,8 @@ def _permissions(body: Mapping[str, Json]) -> tuple[Permissions, tuple[str, ...]
     return _limited(permissions, body, overrides=not strange), unknown
 
 
-def _vocabulary(
-    body: Mapping[str, Json],
-) -> tuple[Mapping[str, tuple[Permission, ...]], Mapping[str, tuple[Permission, ...]]]:
-    """The words that the answer may hold: the unified ones only where it is a unified account's."""
+def _vocabulary(body: Mapping[str, Json]) -> tuple[_Words, _Words]:
+    """The words that the answer may hold: unified ones, unless it is a classic account's alone."""
     if "authorities" not in body:
         return UTA_WORDS, UTA_PERHAPS
     if "permissions" not in body:

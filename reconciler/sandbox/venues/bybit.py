@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from reconciler.sandbox.scenario import Key
 from reconciler.sandbox.venue import Incoming, Json, Refused, Reply, Route, Venue, milliseconds, same, sign
@@ -167,16 +167,15 @@ def _payload(incoming: Incoming) -> str:
 
 
 def _signed(key: Key, origin: str, signature: str) -> bool:
-    """HMAC as hex, or for a key whose owner gave ``options.rsa_public_key`` RSA as base64 (BY guide)."""
-    pem = key.options.get("rsa_public_key")
-    if pem is None:
+    """HMAC as hex, or RSA as base64 for a key whose secret is the owner's private key (BY guide)."""
+    if "PRIVATE KEY" not in key.secret:
         return same(signature, sign(key.secret, origin))
-    public = load_pem_public_key(str(pem).encode())
-    if not isinstance(public, rsa.RSAPublicKey):
+    private = load_pem_private_key(key.secret.encode(), password=None)
+    if not isinstance(private, rsa.RSAPrivateKey):
         return False
     try:
         raw = base64.b64decode(signature, validate=True)
-        public.verify(raw, origin.encode(), padding.PKCS1v15(), hashes.SHA256())
+        private.public_key().verify(raw, origin.encode(), padding.PKCS1v15(), hashes.SHA256())
     except (binascii.Error, InvalidSignature):
         return False
     return True
@@ -227,7 +226,7 @@ def _key_info(asked: Incoming) -> Json:
         "vipLevel": "No VIP",
         "mktMakerLevel": "0",
         "affiliateID": 0,
-        "rsaPublicKey": key.options.get("rsa_public_key", ""),
+        "rsaPublicKey": "",
         "isMaster": key.is_master,
         "parentUid": key.parent_uid or "0",
         "kycLevel": "LEVEL_1",
