@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Final
 
+from reconciler.exchanges import parse
 from reconciler.exchanges.interface import Answer, Transport
 from reconciler.model.kinds import KINDS
 from reconciler.model.live import CallFailed, Failure, FailureKind
@@ -32,7 +33,8 @@ class ErrorRow:
     Every condition that is given must hold: ``status`` and ``code`` equal one of theirs, ``match``
     (case-insensitive) is found in the exchange's message or, without JSON, in the page's text. A
     group ``until_ms`` in ``match`` names the end of a ban in ms since 1970. ``retry_header`` counts
-    in ``retry_unit`` seconds; ``retry_after`` is in seconds, for when the answer names no time.
+    in ``retry_unit`` seconds; ``until_header`` names the end of the wait as a time since 1970 (s or
+    ms); ``retry_after`` is in seconds, for when the answer names no time.
     ``note`` is one more sentence for people. ``html`` limits the row to answers that are not JSON
     (True) or that are (False).
     """
@@ -46,6 +48,7 @@ class ErrorRow:
     retry_after: float | None = None
     retry_header: str = "retry-after"
     retry_unit: float = 1.0
+    until_header: str = ""
     candidates: tuple[FailureKind, ...] = ()
     note: str = ""
 
@@ -206,8 +209,9 @@ def _from_row(
 def _wait(row: ErrorRow, until_ms: str | None, headers: Mapping[str, str]) -> float | None:
     named = retry_after(headers, header=row.retry_header, unit=row.retry_unit)
     now = _http_date(headers.get("date", ""))
-    if named is None and until_ms is not None and now is not None:
-        named = max(0.0, int(until_ms) / 1000 - now)
+    until = parse.moment(until_ms or headers.get(row.until_header))
+    if named is None and until is not None and now is not None:
+        named = max(0.0, until.timestamp() - now)
     return row.retry_after if named is None else named
 
 

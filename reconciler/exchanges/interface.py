@@ -84,6 +84,12 @@ class Ask(Protocol):
     def now(self) -> datetime:
         """The time by which "days left" in an answer count, in UTC."""
 
+    def owns(self, shown: str) -> bool:
+        """Whether an API key as the exchange prints it (``c5dcfbf1f3a7*****``) can be this one.
+
+        For exchanges that list every key of an account; no exchange module ever holds a key.
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:

@@ -35,6 +35,8 @@ _INTEGER: Final = re.compile(r"[+-]?\d{1,20}")
 _MASKED: Final = re.compile(r"(?=.*\*)(?=.*[0-9a-fA-F])[0-9a-fA-F.:*]+")
 _ANYWHERE: Final = frozenset({"*", "0.0.0.0/0", "::/0"})
 _MAX_UID: Final = 64
+#: Fewer visible characters than these say nothing about which key it is.
+_LEAST_SHOWN: Final = 4
 _SOUNDS_LIKE_RIGHT: Final = re.compile(
     r"withdraw|transfer|perm|trad(?:e|ing)|auth|right|scope|enable|allow|read_?only", re.IGNORECASE
 )
@@ -187,6 +189,18 @@ def uid(value: Json) -> str | None:
         return str(number) if number > 0 else None
     shown = value.strip() if isinstance(value, str) else ""
     return shown if 0 < len(shown) <= _MAX_UID and shown.isprintable() else None
+
+
+def shows(shown: str, whole: str) -> bool:
+    """Whether ``shown``, a text of which stars may hide one stretch, can be ``whole``."""
+    parts = re.split(r"\*+", shown.strip())
+    if len(parts) == 1:
+        return bool(whole) and parts[0] == whole
+    seen = sum(map(len, parts))
+    if not _LEAST_SHOWN <= seen < len(whole):
+        return False
+    head, *between, tail = parts
+    return not between and whole.startswith(head) and whole.endswith(tail)
 
 
 def text(value: Json) -> str | None:

@@ -14,6 +14,8 @@ _MODULES: Final = {
     "binance": "binance",
     "bitget": "bitget",
     "bybit": "bybit",
+    "gate": "gate",
+    "htx": "htx",
     "kucoin": "kucoin",
     "mexc": "mexc",
     "okx": "okx",

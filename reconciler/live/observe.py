@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from reconciler.exchanges import registry
+from reconciler.exchanges import parse, registry
 from reconciler.exchanges.interface import Call, Exchange, Json
 from reconciler.live.client import Client, missing, prototype
 from reconciler.live.egress import DIRECT, Exits
@@ -195,6 +195,9 @@ class _Reader:
         self._credentials = credentials
         self.skew: float | None = None
         self.now: Callable[[], datetime] = _now
+
+    def owns(self, shown: str) -> bool:
+        return parse.shows(shown, self._credentials.api_key.reveal())
 
     async def __call__(self, call: Call, params: Mapping[str, Any] | None = None) -> Json:
         try:

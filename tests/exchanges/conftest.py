@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import stamina
 
-from reconciler.exchanges import registry
+from reconciler.exchanges import parse, registry
 from reconciler.exchanges.interface import Answer
 from reconciler.live.observe import ObserveOptions, Target, observe
 from reconciler.model.desired import Connection, CredentialRef, Market
@@ -21,6 +21,7 @@ from reconciler.sandbox.scenario import ExchangeSpec, Faults, Scenario
 from reconciler.sandbox.server import Sandbox
 
 MARK = Mark(file="connections.yaml", line=1)
+OWN_KEY = "c5dcfbf1f3a7d0e9b8a7c6d5e4f30211"
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
 
@@ -94,6 +95,9 @@ class Answers:
 
     def now(self):
         return NOW
+
+    def owns(self, shown):
+        return parse.shows(shown, OWN_KEY)
 
 
 class Judged(Answers):

@@ -15,6 +15,8 @@ VENUES: Final = {
     "binance": "binance:Binance",
     "bitget": "bitget:Bitget",
     "bybit": "bybit:Bybit",
+    "gate": "gate:Gate",
+    "htx": "htx:Htx",
     "kucoin": "kucoin:Kucoin",
     "mexc": "mexc:Mexc",
     "okx": "okx:Okx",
