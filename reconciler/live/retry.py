@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable
 from typing import Final
 
 import stamina
@@ -18,22 +18,20 @@ _LONGEST_WAIT: Final = 2.0
 _TRANSIENT: Final = frozenset({FailureKind.RATE_LIMITED, FailureKind.UNAVAILABLE})
 
 
-def attempts(*, transient: Callable[[CallFailed], bool] | None = None) -> AsyncIterator[stamina.Attempt]:
+def attempts() -> AsyncIterable[stamina.Attempt]:
     """Up to three attempts with growing, jittered pauses, for failures that a pause may cure.
 
     How long a rate limit lasts is the budget's matter: the next attempt waits there.
     """
-    decide = transient or curable
     return stamina.retry_context(
-        on=lambda error: isinstance(error, CallFailed) and decide(error),
+        on=_curable,
         attempts=ATTEMPTS,
         timeout=TOTAL_SECONDS,
         wait_initial=_FIRST_WAIT,
         wait_max=_LONGEST_WAIT,
         wait_jitter=_FIRST_WAIT,
-    ).__aiter__()
+    )
 
 
-def curable(failed: CallFailed) -> bool:
-    """Whether waiting can cure the failure: too many requests, or an exchange that was not there."""
-    return failed.failure.kind in _TRANSIENT
+def _curable(error: Exception) -> bool:
+    return isinstance(error, CallFailed) and error.failure.kind in _TRANSIENT
