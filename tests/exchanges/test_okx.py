@@ -459,7 +459,8 @@ class TestAnyAnswer:
     def holds(self, seen, config):
         perm = config.get("perm")
         listed = perm.split(",") if isinstance(perm, str) else perm
-        words = {word.strip().casefold() for word in listed} - {""} if isinstance(listed, list) else set()
+        told = isinstance(listed, list) and all(isinstance(word, str) for word in listed)
+        words = {word.strip().casefold() for word in listed} - {""} if told else set()
         for permission, value in seen.permissions.items():
             granting = {word for word, grants in WORDS.items() if permission in grants}
             if value is False:
