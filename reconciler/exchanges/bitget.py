@@ -102,7 +102,7 @@ WORDS: Final[_Words] = {
 PERHAPS: Final[_Words] = {
     "cpow": (_P.FUTURES,),
     "ttow": (_P.SPOT, _P.FUTURES),
-    "chow": (_P.TRANSFER,),
+    "chow": (_P.TRANSFER, _P.WITHDRAW),  # it makes keys for sub-accounts, with any right
     **dict.fromkeys(("p2p", "p2pw"), (_P.WITHDRAW,)),
     **dict.fromkeys(("readonly", "trade"), tuple(Permission)),
 }
@@ -240,7 +240,7 @@ class Bitget(Exchange):
     )
     readable = Readable(
         futures="yes on classic accounts; unified ones know one right to trade",
-        withdraw="yes; unknown beside P2P rights",
+        withdraw="yes; unknown beside P2P or sub-account rights",
         transfer="yes; part of managing a unified account",
         expiry="no",
         label="no",

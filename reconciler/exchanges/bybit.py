@@ -311,7 +311,9 @@ def _report(body: Mapping[str, Json], *, now: datetime) -> KeyReport:
     created = parse.moment(body.get("createdAt"))
     expires, rule = _expiry(body, now), None
     if expires is None and created is not None and whitelist.restricted is False:
-        expires, rule = created + UNBOUND_LIFE, UNBOUND_RULE
+        reckoned = created + UNBOUND_LIFE
+        if reckoned > now:  # a key that outlived the rule was renewed, and nothing tells until when
+            expires, rule = reckoned, UNBOUND_RULE
     return KeyReport(
         permissions=permissions,
         ip_whitelist=whitelist,

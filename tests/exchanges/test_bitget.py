@@ -148,6 +148,10 @@ class TestClassic:
         assert classic("stow", word).permissions.withdraw is None
         assert classic("stow", "p2pr").permissions.withdraw is False
 
+    def test_making_keys_for_sub_accounts_leaves_withdrawing_unknown(self, classic):
+        assert classic("stow", "chow").permissions.withdraw is None
+        assert classic("stow", "chor").permissions.withdraw is False
+
     def test_an_old_word_beside_new_ones_denies_nothing(self, classic):
         seen = classic("stow", "trade").permissions
         assert (seen.spot, seen.withdraw) == (True, None)

@@ -270,14 +270,22 @@ class TestReport:
         assert (seen.expires_at, seen.expiry_rule) == (ends, None)
 
     def test_an_unbound_key_ends_by_the_rule_when_the_day_is_not_told(self, told):
-        seen = told(ips=["*"])
-        assert seen.expires_at == datetime(2025, 10, 13, 3, 20, 45, tzinfo=UTC) + timedelta(days=90)
+        seen = told(ips=["*"], createdAt="2026-09-21T00:00:00Z")
+        assert seen.expires_at == datetime(2026, 12, 20, tzinfo=UTC)
         assert seen.expiry_rule == UNBOUND_RULE
         told_day = told(ips=["*"], expiredAt="2026-12-24T10:00:00Z")
         assert (told_day.expires_at.year, told_day.expiry_rule) == (2026, None)
 
-    @pytest.mark.parametrize("changes", [{"ips": []}, {"ips": ["*"], "createdAt": "1970-01-01T00:00:00Z"}])
-    def test_the_rule_is_not_applied_to_what_is_not_known(self, told, changes):
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"ips": [], "createdAt": "2026-09-21T00:00:00Z"},
+            {"ips": ["203.0.113.10"], "createdAt": "2026-09-21T00:00:00Z"},
+            {"ips": ["*"], "createdAt": "1970-01-01T00:00:00Z"},
+            {"ips": ["*"], "createdAt": "2026-01-01T00:00:00Z"},  # it answered after its 90 days
+        ],
+    )
+    def test_the_rule_is_applied_to_nothing_but_what_it_is_for(self, told, changes):
         assert (told(**changes).expires_at, told(**changes).expiry_rule) == (None, None)
 
     @pytest.mark.parametrize(
