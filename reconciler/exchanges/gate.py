@@ -29,60 +29,31 @@ from reconciler.model.live import (
     Permissions,
 )
 
-TIME: Final = Call(
-    name="time",
-    path="/api/v4/spot/time",
-    implicit="publicSpotGetTime",
-    public=True,
-    source="[GDOC] Get server current time",
+
+def _call(name: str, path: str, implicit: str, title: str, *, public: bool = False) -> Call:
+    path = f"/api/v4/{path}"
+    return Call(name=name, path=path, implicit=implicit, public=public, source=f"[GDOC] {title}")
+
+
+TIME: Final = _call("time", "spot/time", "publicSpotGetTime", "Get server current time", public=True)
+KEY: Final = _call("key", "account/detail", "privateAccountGetDetail", "Retrieve user account information")
+MAIN_KEYS: Final = _call(
+    "main-keys", "account/main_keys", "privateAccountGetMainKeys", "Query all main account key information"
 )
-KEY: Final = Call(
-    name="key",
-    path="/api/v4/account/detail",
-    implicit="privateAccountGetDetail",
-    source="[GDOC] Retrieve user account information",
+BALANCE: Final = _call("balance", "spot/accounts", "privateSpotGetAccounts", "List spot trading accounts")
+#: Of spot and margin, and no pair is needed.
+ORDERS: Final = _call("orders", "spot/open_orders", "privateSpotGetOpenOrders", "List all open orders")
+MARGIN_BALANCE: Final = _call(
+    "balance-margin", "margin/accounts", "privateMarginGetAccounts", "Margin account list"
 )
-MAIN_KEYS: Final = Call(
-    name="main-keys",
-    path="/api/v4/account/main_keys",
-    implicit="privateAccountGetMainKeys",
-    source="[GDOC] Query all main account key information, since v4.105.11",
+FUTURES_BALANCE: Final = _call(
+    "balance-futures", "futures/{settle}/accounts", "privateFuturesGetSettleAccounts", "Get futures account"
 )
-BALANCE: Final = Call(
-    name="balance",
-    path="/api/v4/spot/accounts",
-    implicit="privateSpotGetAccounts",
-    source="[GDOC] List spot trading accounts",
+FUTURES_ORDERS: Final = _call(
+    "orders-futures", "futures/{settle}/orders", "privateFuturesGetSettleOrders", "Query futures order list"
 )
-ORDERS: Final = Call(
-    name="orders",
-    path="/api/v4/spot/open_orders",
-    implicit="privateSpotGetOpenOrders",
-    source="[GDOC] List all open orders: spot and margin, no pair needed",
-)
-MARGIN_BALANCE: Final = Call(
-    name="balance-margin",
-    path="/api/v4/margin/accounts",
-    implicit="privateMarginGetAccounts",
-    source="[GDOC] Margin account list",
-)
-FUTURES_BALANCE: Final = Call(
-    name="balance-futures",
-    path="/api/v4/futures/{settle}/accounts",
-    implicit="privateFuturesGetSettleAccounts",
-    source="[GDOC] Get futures account",
-)
-FUTURES_ORDERS: Final = Call(
-    name="orders-futures",
-    path="/api/v4/futures/{settle}/orders",
-    implicit="privateFuturesGetSettleOrders",
-    source="[GDOC] Query futures order list",
-)
-WALLET: Final = Call(
-    name="wallet",
-    path="/api/v4/wallet/total_balance",
-    implicit="privateWalletGetTotalBalance",
-    source="[GDOC] Query personal account totals",
+WALLET: Final = _call(
+    "wallet", "wallet/total_balance", "privateWalletGetTotalBalance", "Query personal account totals"
 )
 
 _P = Permission
