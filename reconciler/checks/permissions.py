@@ -11,6 +11,15 @@ from reconciler.model.live import KeyReport, Permission
 
 WITHDRAW_ENABLED = "withdraw-enabled"
 
+_ATTEST = (
+    "Look it up at the exchange and attest it in the files: "
+    "`attestations: {withdraw_disabled: {by: ..., on: ...}}`."
+)
+_UNREADABLE = (
+    "Look for the named words on the exchange's page of this key: take them from the key, or use a "
+    "version of this tool that knows them."
+)
+
 _TRADING = (Permission.SPOT, Permission.MARGIN, Permission.FUTURES, Permission.OPTIONS)
 
 
@@ -19,7 +28,11 @@ def withdraw_enabled(case: Case, report: KeyReport) -> Answer:
     """Whether the key is known not to withdraw."""
     granted = report.permissions.withdraw
     if granted is None:
-        silence = unknown(f"the exchange does not tell whether the key may withdraw{_words(report)}")
+        silence = unknown(
+            f"the exchange does not tell whether the key may withdraw{_words(report)}",
+            cause="Without an answer nobody knows what a thief of this key could do.",
+            fix=_UNREADABLE if report.unknown_words else _ATTEST,
+        )
         # Words that we cannot read are something told: nobody's word stands above them.
         return silence if report.unknown_words else attested(case, "withdraw_disabled", silence)
     if granted:
@@ -133,12 +146,8 @@ CHECKS = (
         id=WITHDRAW_ENABLED,
         title="Withdrawals are off",
         asks="Does the exchange say that this key cannot withdraw?",
-        cause="The key was created with the right to withdraw, or the exchange does not tell.",
-        fix=(
-            "Switch withdrawals off for this key at the exchange, or replace it by one without them. "
-            "Where the exchange cannot tell, look it up there and attest `withdraw_disabled` in the "
-            "files."
-        ),
+        cause="The key was created with the right to withdraw, or was given it later.",
+        fix="Switch withdrawals off for this key at the exchange, or replace it by one without them.",
         explanation=(
             "Whoever steals a key that can withdraw empties the account. A key that can withdraw never "
             "carries a strategy: no waiver, flag or policy turns this check off. Where the exchange "

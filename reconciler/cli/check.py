@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import click
 
 from reconciler.cli import options, screen
 from reconciler.cli.paths import configuration
-from reconciler.cli.run import settings_from
+from reconciler.cli.run import run_async, settings_from
 from reconciler.engine import pass_
 
 
@@ -46,6 +45,6 @@ def command(
     """
     show = screen.Screen(output=output, output_files=output_files, verbose=verbose, no_color=no_color)
     with settings_from(files=configuration(files), verbose=verbose, **chosen) as settings:
-        report = asyncio.run(pass_.check(settings, connections))
+        report = run_async(pass_.check(settings, connections))
     show.report(report)
     ctx.exit(report.exit_code)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import click
 
 from reconciler.cli import options, screen
 from reconciler.cli.paths import DEFAULT
-from reconciler.cli.run import settings_from
+from reconciler.cli.run import run_async, settings_from
 from reconciler.engine.doctor import examine, exit_code
 from reconciler.output.doctor import render
 
@@ -34,6 +33,6 @@ def command(
 
     named = files or ((DEFAULT,) if Path(DEFAULT).is_file() else ())
     with settings_from(files=named, **chosen) as settings:
-        found = asyncio.run(examine(settings, offline=offline))
+        found = run_async(examine(settings, offline=offline))
     screen.write(render(found))
     ctx.exit(exit_code(found))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 
 from reconciler.cli import screen
 from reconciler.cli.paths import configuration
-from reconciler.cli.run import settings_from
+from reconciler.cli.run import run_async, settings_from
 from reconciler.engine import pass_
 from reconciler.engine.settings import Settings
 from reconciler.model.errors import Declined, ExitCode, UsageError
@@ -44,7 +43,7 @@ def run(
         if reviewed:
             return _apply_reviewed(settings, show, reviewed)
         if yes:
-            return _finish(show, asyncio.run(pass_.converge(settings)))
+            return _finish(show, run_async(pass_.converge(settings)))
         return _ask_then_apply(settings, show)
 
 
@@ -74,7 +73,7 @@ def _read_plan(path: str) -> PlanFile:
 
 
 def _dry_run(settings: Settings, show: screen.Screen, *, out: str | None, detailed: bool) -> int:
-    report = asyncio.run(pass_.dry_run(settings, detailed=detailed))
+    report = run_async(pass_.dry_run(settings, detailed=detailed))
     if out and report.plan:
         text = to_json(report.plan, version=report.version, created_at=report.started_at)
         screen.write_file(Path(out), text)
@@ -83,7 +82,7 @@ def _dry_run(settings: Settings, show: screen.Screen, *, out: str | None, detail
 
 def _ask_then_apply(settings: Settings, show: screen.Screen) -> int:
     """Plan, show it, ask, and apply exactly what was shown."""
-    report = asyncio.run(pass_.dry_run(settings))
+    report = run_async(pass_.dry_run(settings))
     show.report(report)
     plan = report.plan
     if plan is None or not plan.changes:
@@ -104,7 +103,7 @@ def _ask_then_apply(settings: Settings, show: screen.Screen) -> int:
 def _apply_reviewed(settings: Settings, show: screen.Screen, reviewed: PlanFile) -> int:
     """Apply what was reviewed, over the targets that it was made for."""
     return _finish(
-        show, asyncio.run(pass_.converge(replace(settings, targets=reviewed.targets), reviewed=reviewed))
+        show, run_async(pass_.converge(replace(settings, targets=reviewed.targets), reviewed=reviewed))
     )
 
 

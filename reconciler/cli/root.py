@@ -17,6 +17,7 @@ COMMANDS = {
     "check": ("reconciler.cli.check", "Read keys live and judge them, strategies aside."),
     "explain": ("reconciler.cli.explain", "Say what a check or a failure means, its cause and its fix."),
     "doctor": ("reconciler.cli.doctor", "Look at this machine: sops, keys, file modes, clock."),
+    "unlock": ("reconciler.cli.unlock", "End the lock of an apply that is gone."),
     "sandbox": ("reconciler.cli.sandbox", "Run local exchanges from a scenario file."),
     "demo": ("reconciler.cli.demo", "Run the main job on the sandbox: dry run, apply, dry run."),
 }

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from reconciler.cli.logs import configure
 from reconciler.engine.settings import Settings
 from reconciler.live.endpoints import parse_endpoints
 from reconciler.output.progress import ProgressLine
+
+T = TypeVar("T")
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run ``work``. SIGTERM ends it as Ctrl-C does: what is held is given back, exit 130."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        return asyncio.run(work)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

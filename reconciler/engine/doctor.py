@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from reconciler.desired import load
+from reconciler.engine.files import read
 from reconciler.engine.settings import Settings
 from reconciler.model.desired import Desired
 from reconciler.model.diagnosis import Diagnosis, State
@@ -88,7 +88,7 @@ def _load(files: Sequence[str]) -> tuple[Desired | None, Diagnosis | None]:
     if not files:
         return None, None
     try:
-        return load(files), None
+        return read(files), None
     except ConfigError as error:
         return None, Diagnosis(
             subject="files",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from reconciler import __version__
 from reconciler.checks import permits
-from reconciler.desired import load
 from reconciler.engine.choose import chosen_connections, named_connections
+from reconciler.engine.files import read
 from reconciler.engine.settings import Settings
 from reconciler.engine.survey import Survey, survey
 from reconciler.engine.verdict import exit_code, unknown_connections
@@ -47,7 +47,7 @@ async def check(settings: Settings, connections: Sequence[str] = ()) -> Report:
     Raise ``ConfigError`` for wrong files and ``UsageError`` for a name that is not in them.
     """
     started = settings.now()
-    desired = load(settings.files)
+    desired = read(settings.files)
     seen = await survey(desired, named_connections(desired, connections), settings)
     report = Report(
         version=__version__,
@@ -67,7 +67,7 @@ async def dry_run(settings: Settings, *, detailed: bool = False) -> Report:
     from reconciler.state.store import open_for_reading  # noqa: PLC0415 - sqlalchemy is slow to import
 
     started = settings.now()
-    desired = load(settings.files)
+    desired = read(settings.files)
     seen = await _look(desired, open_for_reading(settings.state), settings)
     return _report(Mode.DRY_RUN, seen, started, detailed=detailed)
 
@@ -81,18 +81,18 @@ async def converge(settings: Settings, *, reviewed: PlanFile | None = None) -> R
     from reconciler.state.store import open_for_writing  # noqa: PLC0415 - sqlalchemy is slow to import
 
     started = settings.now()
-    desired = load(settings.files)
+    desired = read(settings.files)
     with open_for_writing(settings.state) as store, store.lease(clock=settings.now) as lease:
         async with _kept(lease):
             number = store.begin_pass(
                 mode=Mode.APPLY.value, started_at=started, digest=reviewed.digest if reviewed else None
             )
-            await _recover(desired, store, lease, settings)
+            recovered = await _recover(desired, store, lease, settings)
             seen = await _look(desired, store, settings)
             if reviewed:
                 reviewed.require_same(seen.plan)
             outcomes = await _apply(seen, store, lease, settings, number)
-        report = _report(Mode.APPLY, seen, started, outcomes=outcomes)
+        report = _report(Mode.APPLY, seen, started, outcomes=(*recovered, *outcomes), lost=lease.lost)
         store.finish_pass(
             number, finished_at=settings.now(), exit_code=report.exit_code, summary=_summary(report)
         )
@@ -144,12 +144,12 @@ async def _read_all(runtimes: Mapping[str, Runtime]) -> Mapping[str, Mapping[str
     return dict(zip(runtimes, results, strict=True))
 
 
-async def _recover(desired: Desired, store: Store, lease: Lease, settings: Settings) -> None:
-    """Find out what became of actions whose pass was killed, before anything new is planned."""
+async def _recover(desired: Desired, store: Store, lease: Lease, settings: Settings) -> tuple[Outcome, ...]:
+    """What became of actions whose pass was killed, found out before anything new is planned."""
     from reconciler.engine.apply import recover  # noqa: PLC0415 - sqlalchemy is slow to import
 
     runtimes = _open_runtimes(desired, store)
-    await recover(runtimes=runtimes, store=store, lease=lease, clock=settings.now)
+    return await recover(runtimes=runtimes, store=store, lease=lease, clock=settings.now)
 
 
 async def _apply(
@@ -184,6 +184,7 @@ def _report(
     *,
     outcomes: tuple[Outcome, ...] = (),
     detailed: bool = False,
+    lost: bool = False,
 ) -> Report:
     report = Report(
         version=__version__,
@@ -195,7 +196,8 @@ def _report(
         plan=seen.plan,
         outcomes=outcomes,
     )
-    return replace(report, exit_code=exit_code(report, seen.survey.secrets_errors, detailed=detailed))
+    code = exit_code(report, seen.survey.secrets_errors, detailed=detailed, lost=lost)
+    return replace(report, exit_code=code)
 
 
 def _summary(report: Report) -> dict[str, int]:

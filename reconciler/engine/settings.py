@@ -20,9 +20,11 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One run's settings. ``state`` is empty for a run that needs none. ``endpoints`` maps ``mexc`` or ``kucoin.futures`` to a base URL;
-    ``timeout`` is in seconds for one request; ``targets`` are ids of connections or strategies;
-    ``redactor`` learns every secret that the run decrypts.
+    """One run's settings.
+
+    ``state`` is empty for a run that needs none. ``endpoints`` maps ``mexc`` or ``kucoin.futures``
+    to a base URL; ``timeout`` is in seconds for one request; ``targets`` are ids of connections or
+    strategies; ``redactor`` learns every secret that the run decrypts.
     """
 
     files: tuple[str, ...]

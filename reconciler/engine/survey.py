@@ -7,6 +7,7 @@ import secrets as entropy
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Event
 
 from reconciler.checks import Case, evaluate, status
 from reconciler.engine.settings import Settings
@@ -63,10 +64,15 @@ async def _open(desired: Desired, connections: Sequence[Connection], settings: S
     if not connections:
         return {}
     sops = find_sops(settings.sops, settings.environ)
+    cancel = Event()
     decrypting = asyncio.to_thread(
-        open_all, connections, fields_of=needed_fields, sops=sops, policy=desired.policy
+        open_all, connections, fields_of=needed_fields, sops=sops, policy=desired.policy, cancel=cancel
     )
-    opened, _ = await asyncio.gather(decrypting, asyncio.to_thread(_import_live))
+    try:
+        opened, _ = await asyncio.gather(decrypting, asyncio.to_thread(_import_live))
+    except asyncio.CancelledError:
+        cancel.set()  # else the process would wait for every sops to end by itself
+        raise
     for credentials in opened.values():
         if isinstance(credentials, Credentials):
             settings.redactor.add(credentials.all())

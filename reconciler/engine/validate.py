@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reconciler.desired import load
+from reconciler.engine.files import read
 from reconciler.exchanges import registry
 from reconciler.model.errors import ConfigError, ReconcilerError
 from reconciler.secrets.credentials import inspect_all
@@ -27,7 +27,7 @@ def needed_fields(exchange: str) -> tuple[str, ...]:
 def validate(files: Sequence[str]) -> Checked:
     """Judge shape, references and ciphertext; secret files are judged once the rest holds."""
     try:
-        desired = load(files)
+        desired = read(files)
     except ConfigError as error:
         return Checked(files=tuple(files), errors=(error,))
     found = inspect_all(tuple(desired.connections.values()), fields_of=needed_fields, policy=desired.policy)

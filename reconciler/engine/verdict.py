@@ -10,9 +10,20 @@ from reconciler.model.plan import ActionKind, OutcomeState
 from reconciler.model.report import ConnectionReport, Report
 
 
-def exit_code(report: Report, secrets: Sequence[SecretsError] = (), *, detailed: bool = False) -> ExitCode:
-    """The most urgent code of all that hold. ``detailed`` lets existing changes count."""
-    return most_urgent((*_of_secrets(secrets), *_of_findings(report), *_of_plan(report, detailed=detailed)))
+def exit_code(
+    report: Report,
+    secrets: Sequence[SecretsError] = (),
+    *,
+    detailed: bool = False,
+    lost: bool = False,
+) -> ExitCode:
+    """The most urgent code of all that hold.
+
+    ``detailed`` lets existing changes count; ``lost`` says that the lease was lost on the way.
+    """
+    lock = (ExitCode.LOCK,) if lost else ()
+    planned = _of_plan(report, detailed=detailed)
+    return most_urgent((*lock, *_of_secrets(secrets), *_of_findings(report), *planned))
 
 
 def unknown_connections(reports: Iterable[ConnectionReport]) -> set[str]:

@@ -23,33 +23,33 @@ ROOTS: Final = frozenset({"connection-test", "credentials-unreadable"})
 def finding_lines(findings: Sequence[Finding], *, was_read: bool, verbose: bool) -> Iterator[Line]:
     """The findings of one subject, most pressing first; passes only where ``verbose`` or attested.
 
-    Where the key was not read (``was_read``), the unknowns that merely follow are one line, so
-    that the reason is not lost among them.
+    What blocks has evidence, cause and fix; unless ``verbose``, advice is one line each, and what
+    could not be answered is one line for all of it: so that nothing pressing is lost among it.
     """
-    follow = () if verbose or was_read else _consequences(findings)
-    shown = [f for f in sorted(findings, key=_pressing) if f not in follow and _matters(f, verbose=verbose)]
+    folded = () if verbose else _foldable(findings, was_read=was_read)
+    shown = [f for f in sorted(findings, key=_pressing) if f not in folded and _matters(f, verbose=verbose)]
     for before, finding in zip([None, *shown], shown, strict=False):
         if before is None or finding.blocks or _rank(before) != _rank(finding):
             yield BLANK
-        if finding.verdict is Verdict.PASS:
-            yield _passed(finding)
+        if finding.blocks or (verbose and finding.verdict is not Verdict.PASS):
+            yield from _told(finding)
         else:
-            yield from _told(finding, verbose=verbose)
-    if follow:
+            yield _brief(finding)
+    if folded:
         yield BLANK
-        yield _folded(follow)
+        yield _folded(folded, was_read=was_read)
 
 
 def _matters(finding: Finding, *, verbose: bool) -> bool:
     return verbose or finding.verdict is not Verdict.PASS or finding.attested_by is not None
 
 
-def _consequences(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def _foldable(findings: Iterable[Finding], *, was_read: bool) -> tuple[Finding, ...]:
+    """Unknowns that ask nothing of anybody: advice, and what merely follows from an unread key."""
     held = tuple(findings)
-    if not any(f.check in ROOTS and f.verdict is not Verdict.PASS for f in held):
-        return ()
+    rooted = not was_read and any(f.check in ROOTS and f.verdict is not Verdict.PASS for f in held)
     unknown = (f for f in held if f.verdict is Verdict.UNKNOWN and f.waived_by is None)
-    return tuple(f for f in unknown if f.check not in ROOTS)
+    return tuple(f for f in unknown if (rooted and f.check not in ROOTS) or not f.blocks)
 
 
 def _pressing(finding: Finding) -> tuple[int, bool, str, str]:
@@ -74,21 +74,23 @@ def _word(finding: Finding) -> tuple[str, Role]:
     return ("! blocks", Role.BAD) if finding.blocks else ("i advice", Role.WARN)
 
 
-def _passed(finding: Finding) -> Line:
+def _brief(finding: Finding) -> Line:
+    """A finding on one line: a pass, advice, or what somebody answered for."""
     word, role = _word(finding)
-    told = finding.evidence or (f"by {finding.attested_by}" if finding.attested_by else "")
+    answered = finding.waived_by or finding.attested_by
+    told = "; ".join(filter(None, (finding.evidence, f"by {answered}" if answered else "")))
     return labelled(word, finding.check, f": {shortened(told, LONGEST)}" if told else "", role=role)
 
 
-def _told(finding: Finding, *, verbose: bool) -> Iterator[Line]:
-    """A finding that did not pass. Advice gives its cause only where ``verbose``, to stay brief."""
+def _told(finding: Finding) -> Iterator[Line]:
+    """A finding that did not pass, with evidence, cause and fix."""
     word, role = _word(finding)
     yield labelled(word, Span(finding.check, Role.TITLE), Span(_remark(finding), Role.MUTED), role=role)
     if finding.evidence:
         yield labelled("", shortened(finding.evidence, LONGEST))
     if finding.waived_by is not None:
         yield labelled("by", finding.waived_by, indent=6)
-    if finding.cause and (finding.blocks or verbose):
+    if finding.cause:
         yield labelled("cause", shortened(finding.cause, LONGEST), indent=6)
     if finding.fix:
         yield labelled("fix", Span(shortened(finding.fix, LONGEST)), indent=6)
@@ -103,8 +105,9 @@ def _remark(finding: Finding) -> str:
     return f"{remark} · {finding.mark}" if finding.mark else remark
 
 
-def _folded(findings: Sequence[Finding]) -> Line:
-    told = f"{counted(len(findings), 'check')} could not be answered, because the key was not read"
+def _folded(findings: Sequence[Finding], *, was_read: bool) -> Line:
+    why = "the exchange does not tell" if was_read else "the key was not read"
+    told = f"{counted(len(findings), 'check')} could not be answered, because {why}"
     names = sorted({finding.check for finding in findings})
     which = f": {', '.join(names)}" if len(names) <= _FEW else " (-v tells which)"
     return labelled("? unknown", Span(told + which, Role.MUTED), role=Role.UNKNOWN)

@@ -69,9 +69,7 @@ def check_document(report: Report) -> Object:
 def report_document(report: Report) -> Object:
     """The document of a dry run or an apply."""
     counts = report.plan.counts() if report.plan else {}
-    actions = {
-        kind.value: counts.get(kind, 0) for kind in ActionKind
-    }
+    actions = {kind.value: counts.get(kind, 0) for kind in ActionKind}
     return {
         **_head(report),
         "connections": [_full_connection(item) for item in _sorted(report)],

@@ -117,8 +117,10 @@ def test_a_slow_exchange_is_cut_off_at_the_timeout(site):
 def test_a_closed_pipe_ends_quietly(site):
     process = start(site, "--dry-run", "-v")
     assert process.stdout
+    assert process.stderr
     process.stdout.close()
-    err = process.stderr.read()
+    with process.stderr as stream:
+        err = stream.read()
     process.wait(LIMIT)
     assert "Traceback" not in err
     assert "Exception ignored" not in err
