@@ -186,8 +186,9 @@ ROWS: Final[tuple[ErrorRow, ...]] = (
 
 #: Calls whose success is ``code`` 200; the others say ``status`` ok.
 _BY_CODE: Final = frozenset({STATUS.name, UID.name, KEY.name, FUTURES_BALANCE.name, FUTURES_ORDERS.name})
-#: After these the key may be one of a sub-account, for which HTX answers nothing about keys.
-_MAYBE_SUB: Final = frozenset({_KIND.PERMISSION_DENIED, _KIND.AMBIGUOUS_AUTH})
+#: After these the older API is asked for accounts: it names the reason, and the caller's address.
+#: Where it answers, the key is one of a sub-account, for which HTX says nothing about keys.
+_ASK_AGAIN: Final = frozenset({_KIND.PERMISSION_DENIED, _KIND.AMBIGUOUS_AUTH, _KIND.IP_NOT_ALLOWED})
 #: Types of account by market, the preferred one first.
 _TYPES: Final = {Market.SPOT: ("spot",), Market.MARGIN: ("super-margin", "margin")}
 _HEALTH: Final = {1: Health.OPERATIONAL, 2: Health.MAINTENANCE, 3: Health.MAINTENANCE}
@@ -228,10 +229,11 @@ class Htx(Exchange):
                 raise unexpected(UID.name, "HTX told no uid.")
             body = await ask(KEY, {"uid": uid, "accessKey": OWN_KEY})
         except CallFailed as failed:
-            if failed.failure.kind not in _MAYBE_SUB:
+            if failed.failure.kind not in _ASK_AGAIN:
                 raise
-            # A second question to the older API, which names its reasons, unlike this one.
             await ask(ACCOUNTS)
+            if failed.failure.kind is _KIND.IP_NOT_ALLOWED:
+                raise
             return KeyReport(permissions=Permissions(read=True))
         return _report(_entry(body, ask), uid=uid, now=ask.now())
 
