@@ -12,6 +12,7 @@ from reconciler.model.errors import ObservationError
 #: Exchange id -> module of this package; each module gives its instance as ``EXCHANGE``.
 _MODULES: Final = {
     "binance": "binance",
+    "bingx": "bingx",
     "bitget": "bitget",
     "bybit": "bybit",
     "gate": "gate",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 #: Exchange id to the class that speaks its protocol, as ``module:class``.
 VENUES: Final = {
     "binance": "binance:Binance",
+    "bingx": "bingx:Bingx",
     "bitget": "bitget:Bitget",
     "bybit": "bybit:Bybit",
     "gate": "gate:Gate",
