@@ -681,7 +681,7 @@ def _holds(seen, listed, withdraw, *, known):
     if seen.permissions.withdraw is not False:
         return
     words = listed.split(",") if isinstance(listed, str) else listed
-    words = [word.strip().lower() for word in words if word.strip()]
+    words = [word.strip().casefold() for word in words if word.strip()]
     assert set(words) <= set(known)
     assert withdraw not in words
     assert seen.unknown_words == ()

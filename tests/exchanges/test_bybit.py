@@ -140,6 +140,17 @@ class TestPermissions:
     def test_withdrawing_is_a_word_of_the_wallet(self, told):
         assert told(TRADER | {"Wallet": ["AccountTransfer", "Withdraw"]}).permissions.withdraw is True
 
+    @pytest.mark.parametrize("word", ["AccountTransfer", "SubMemberTransfer", "SubMemberTransferList"])
+    def test_transferring_is_three_words_and_none_withdraws(self, told, word):
+        seen = told(TRADER | {"Wallet": [word]}).permissions
+        assert (seen.transfer, seen.withdraw) == (True, False)
+
+    @pytest.mark.parametrize("group", ["ContractTrade", "Derivatives"])
+    def test_positions_and_derivatives_alone_leave_futures_unknown(self, told, group):
+        word = {"ContractTrade": "Position", "Derivatives": "DerivativesTrade"}[group]
+        assert told({group: [word]}).permissions.futures is None
+        assert told({"ContractTrade": ["Order"]}).permissions.futures is True
+
     @pytest.mark.parametrize(
         "groups",
         [
