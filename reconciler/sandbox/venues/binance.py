@@ -200,8 +200,8 @@ def _refusal(path: str) -> str:
 def _split(incoming: Incoming) -> tuple[bytes, str]:
     """What is signed (BSPOT: query string, then body) and the signature, which stands last."""
     total = incoming.query + incoming.body.decode()
-    signed, _, signature = total.rpartition("&signature=")
-    if not signature:
+    signed, found, signature = total.rpartition("&signature=")
+    if not found or not signature:
         raise Refused("parameter_missing", parameter="signature")
     return signed.encode(), unquote(signature)
 
