@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from reconciler.model.desired import Market
 from reconciler.model.live import Failure, Health, KeyReport
+from reconciler.model.secret import Credentials
 
 Json: TypeAlias = Any
 """A decoded JSON document: mapping, list, text, number, bool or None."""
@@ -139,6 +140,11 @@ class Exchange(ABC):
     budget: ClassVar[Budget]
     readable: ClassVar[Readable]
     key_page: ClassVar[str] = ""
+
+    def unusable(self, credentials: Credentials) -> Failure | None:
+        """Why no request can be signed with these, told before any is made; ``None`` when one can."""
+        del credentials
+        return None
 
     @abstractmethod
     async def read_key(self, ask: Ask, market: Market) -> KeyReport:

@@ -15,6 +15,7 @@ _MODULES: Final = {
     "bingx": "bingx",
     "bitget": "bitget",
     "bybit": "bybit",
+    "coinbase": "coinbase",
     "gate": "gate",
     "htx": "htx",
     "kucoin": "kucoin",

@@ -162,14 +162,14 @@ class Client:
 
 
 def missing(exchange: Exchange, credentials: Credentials) -> Failure | None:
-    """The failure of credentials that lack what ``exchange`` needs, told before any request."""
+    """The failure of credentials that ``exchange`` cannot sign with, told before any request."""
     if "passphrase" in exchange.credentials and not credentials.passphrase:
         kind = FailureKind.MISSING_PASSPHRASE
         return Failure(kind=kind, message=f"{KINDS[kind].title}: {exchange.name} signs with a passphrase.")
     if not credentials.api_key or not credentials.secret:
         kind = FailureKind.INVALID_KEY
         return Failure(kind=kind, message=f"{KINDS[kind].title}: the API key or its secret is empty.")
-    return None
+    return exchange.unusable(credentials)
 
 
 def _isolated(made: _Ccxt) -> _Ccxt:

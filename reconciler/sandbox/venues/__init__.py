@@ -16,6 +16,7 @@ VENUES: Final = {
     "bingx": "bingx:Bingx",
     "bitget": "bitget:Bitget",
     "bybit": "bybit:Bybit",
+    "coinbase": "coinbase:Coinbase",
     "gate": "gate:Gate",
     "htx": "htx:Htx",
     "kucoin": "kucoin:Kucoin",
