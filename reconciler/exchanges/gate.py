@@ -151,11 +151,7 @@ ROWS: Final[tuple[ErrorRow, ...]] = (
         code="REQUEST_EXPIRED",
         source="[GDOC] 60 s; looked at before the key; [CX] calls it an authentication error",
     ),
-    ErrorRow(
-        kind=_KIND.ACCOUNT_RESTRICTED,
-        code={"ACCOUNT_LOCKED", "SUB_ACCOUNT_LOCKED"},
-        source=_LABELS,
-    ),
+    ErrorRow(kind=_KIND.ACCOUNT_RESTRICTED, code={"ACCOUNT_LOCKED", "SUB_ACCOUNT_LOCKED"}, source=_LABELS),
     ErrorRow(
         kind=_KIND.WRONG_ACCOUNT_MODE,
         code="USER_NOT_FOUND",
@@ -315,7 +311,8 @@ async def _probed(ask: Ask) -> Permissions:
         except CallFailed as failed:
             if _lacks(failed.failure, scope):
                 denied.update(denies)
-            continue
+            if failed.failure.kind is not _KIND.WRONG_ACCOUNT_MODE:  # not opened, yet not denied
+                continue
         read = True
     return Permissions(read=read, **{str(permission): False for permission in denied})
 

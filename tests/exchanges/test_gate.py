@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import hmac
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -287,6 +289,12 @@ class TestWithoutAccountPermission:
             ([], {}, {}, Permissions(read=True)),
             (lacks("spot"), {}, lacks("wallet"), Permissions(read=True, spot=False)),
             (lacks("spot"), lacks("futures"), lacks("wallet"), Permissions(spot=False)),
+            (
+                lacks("spot"),
+                failed(Kind.WRONG_ACCOUNT_MODE),
+                lacks("wallet"),
+                Permissions(read=True, spot=False),
+            ),
             (lacks("futures"), lacks("spot"), lacks("spot"), Permissions()),
             (failed(Kind.RATE_LIMITED), failed(Kind.UNAVAILABLE), {}, Permissions(read=True)),
         ],
@@ -531,6 +539,21 @@ class TestVenue:
     def test_looks_at_the_clock_before_the_key(self, signed, changed, label):
         venue, incoming = signed
         assert venue.reply(replace(incoming, headers=dict(incoming.headers) | changed)).body["label"] == label
+
+    def test_verifies_the_signature_of_the_documentation(self, signed):
+        venue, incoming = signed
+        venue.spec.keys["vector"] = a_key(name="vector", api_key="key", secret="secret")
+        path, query, stamp = (
+            "/api/v4/futures/orders",
+            "contract=BTC_USD&status=finished&limit=50",
+            "1541993715",
+        )
+        payload = "\n".join(("GET", path, query, hashlib.sha512(b"").hexdigest(), stamp))
+        signature = hmac.new(b"secret", payload.encode(), hashlib.sha512).hexdigest()
+        assert signature.startswith("55f84ea195d6fe57")
+        headers = {"KEY": "key", "SIGN": signature, "Timestamp": stamp}
+        asked = replace(incoming, path=path, query=query, headers=headers, now_ms=int(stamp) * 1000)
+        assert venue.authenticate(asked).name == "vector"
 
     def test_masks_every_key_and_shows_the_user_s_only(self, signed):
         venue, incoming = signed
