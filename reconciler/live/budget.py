@@ -34,7 +34,7 @@ class Bucket:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        patience: float = 60.0,
+        patience: float = 20.0,
     ) -> None:
         self._rate = budget.units / budget.seconds
         self._burst = budget.burst

@@ -262,8 +262,8 @@ async def _report(
 async def _proofs(
     target: Target, exchange: Exchange, reader: _Reader, *, after: Failure | None
 ) -> dict[str, Proof]:
-    """Balance and orders, unless the exchange refused the key: asking again would teach nothing."""
-    if after is not None and after.kind in REFUSALS:
+    """Balance and orders, unless asking would teach nothing: the key was refused, or nobody answers."""
+    if after is not None and (after.kind in REFUSALS or after.retryable):
         return {}
     market = target.connection.market
     async with asyncio.TaskGroup() as both:
