@@ -131,7 +131,7 @@ def test_it_runs_until_it_is_told_to_stop(number):
     )
     command = [sys.executable, "-c", program, str(folder("examples") / "sandbox.yaml")]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **pipes) as process:  # noqa: S603 - our own program
+    with subprocess.Popen(command, **pipes) as process:
         options, ready = process.stdout.readline(), process.stdout.readline()
         assert options.startswith("--endpoint mexc=http://127.0.0.1:")
         assert ready == "sandbox ready: mexc, kucoin; stop it with Ctrl-C\n"
