@@ -17,7 +17,7 @@ from reconciler.model.errors import SecretsError
 from reconciler.model.live import Observation
 from reconciler.model.report import ConnectionReport
 from reconciler.model.secret import Credentials, fingerprint
-from reconciler.secrets.credentials import open_all
+from reconciler.secrets.credentials import inspect_all, open_all
 from reconciler.secrets.sops import find_sops
 
 Opened = Mapping[str, Credentials | SecretsError]
@@ -63,7 +63,11 @@ async def _open(desired: Desired, connections: Sequence[Connection], settings: S
     """Decrypt beside the slow import of ccxt, so that the cost of one hides the other's."""
     if not connections:
         return {}
-    sops = find_sops(settings.sops, settings.environ)
+    try:
+        sops = find_sops(settings.sops, settings.environ)
+    except SecretsError as error:  # nothing can start, but what is to stop waits for no key
+        inspected = inspect_all(connections, fields_of=needed_fields, policy=desired.policy)
+        return {name: next(iter(objections), error) for name, objections in inspected.items()}
     cancel = Event()
     decrypting = asyncio.to_thread(
         open_all, connections, fields_of=needed_fields, sops=sops, policy=desired.policy, cancel=cancel

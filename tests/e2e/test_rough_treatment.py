@@ -126,12 +126,12 @@ def test_a_closed_pipe_ends_quietly(site):
     assert "Exception ignored" not in err
 
 
-def test_without_sops_nothing_is_done(site):
+def test_without_sops_nothing_starts_and_the_report_says_why(site):
     del site.environment["RECONCILER_SOPS"]
     site.environment["PATH"] = str(site.root)
     done = site.run("--yes")
     assert done.returncode == 4
-    assert "sops" in done.stderr
+    assert "the program sops was not found" in done.stdout
     assert not open_for_reading(f"sqlite:///{site.state}").inventory()
 
 

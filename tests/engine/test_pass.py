@@ -1,0 +1,174 @@
+"""A whole pass on a machine where no key can be read: what must happen all the same, and what must not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+
+from reconciler.engine import pass_
+from reconciler.engine.settings import Settings
+from reconciler.model.errors import ExitCode, StalePlan
+from reconciler.model.live import Status
+from reconciler.model.plan import Action, ActionKind, OutcomeState, RunningStrategy
+from reconciler.planning.file import PlanFile
+from reconciler.resources import folder
+from reconciler.runtimes import registry
+from reconciler.runtimes.ledger import Ledger
+from reconciler.state.store import open_for_reading, open_for_writing
+
+START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+PARAMETERS = {
+    "pairs": ["BTC/USDT"],
+    "risk_level": "conservative",
+    "margin_limit": {"amount": "500", "currency": "USDT"},
+}
+
+
+class Desk:
+    """One connection whose secret file nobody here can open, and a state to put strategies into."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.now = START
+        shutil.copytree(folder("examples") / "secrets", root / "secrets")
+        self.document = {
+            "version": 1,
+            "connections": {
+                "mexc-spot-main": {
+                    "name": "MEXC Spot Grid",
+                    "exchange": "mexc",
+                    "market": "spot",
+                    "credentials": "secrets/mexc-spot-main.sops.yaml",
+                }
+            },
+            "runtimes": {"paper": {"type": "ledger"}},
+            "strategies": {},
+        }
+
+    @property
+    def settings(self) -> Settings:
+        (self.root / "connections.yaml").write_text(json.dumps(self.document))
+        return Settings(
+            files=(str(self.root / "connections.yaml"),),
+            state=str(self.root / "state.db"),
+            sops=str(self.root / "no-sops"),
+            environ={},
+            now=lambda: self.now,
+        )
+
+    def want(self, *ids: str, enabled: bool = True, runtime: str = "paper") -> None:
+        for id_ in ids:
+            self.document["strategies"][id_] = {
+                "name": id_,
+                "connection": "mexc-spot-main",
+                "runtime": runtime,
+                "enabled": enabled,
+                **PARAMETERS,
+            }
+
+    def run(self, *ids: str, runtime: str = "paper") -> None:
+        """Have strategies running that this tool did not start."""
+        with open_for_writing(self.settings.state) as store, store.lease(clock=lambda: self.now) as lease:
+            for id_ in ids:
+                store.ledger_enable(runtime, id_, PARAMETERS, token=lease.token)
+
+    def stop(self, *ids: str, runtime: str = "paper") -> None:
+        """Stop strategies as somebody else would, past this tool."""
+        with open_for_writing(self.settings.state) as store, store.lease(clock=lambda: self.now) as lease:
+            for id_ in ids:
+                store.ledger_disable(runtime, id_, token=lease.token)
+
+    def own(self, *ids: str, runtime: str = "paper") -> None:
+        """Have strategies running that this tool did start."""
+        with open_for_writing(self.settings.state) as store, store.lease(clock=lambda: self.now) as lease:
+            for id_ in ids:
+                self._intend(store, lease, id_, runtime, finished=True)
+
+    def cut_off(self, id_: str, runtime: str = "paper", *, acted: bool = True) -> None:
+        """Have an enabling that a kill cut off before its outcome was recorded."""
+        with open_for_writing(self.settings.state) as store, store.lease(clock=lambda: self.now) as lease:
+            self._intend(store, lease, id_, runtime, finished=False, acted=acted)
+
+    def _intend(self, store, lease, id_, runtime, *, finished, acted=True):
+        from reconciler.model.plan import InventoryItem, Outcome  # noqa: PLC0415
+
+        action = Action(
+            kind=ActionKind.ENABLE,
+            strategy=id_,
+            runtime=runtime,
+            reason="",
+            connection="mexc-spot-main",
+            after=PARAMETERS,
+        )
+        intent = store.intend(action, token=lease.token, at=self.now)
+        if acted:
+            store.ledger_enable(runtime, id_, PARAMETERS, token=lease.token)
+        if finished:
+            item = InventoryItem(
+                strategy=id_, runtime=runtime, connection="mexc-spot-main", enabled_at=self.now
+            )
+            outcome = Outcome(action=action, state=OutcomeState.DONE)
+            store.conclude(intent, outcome, token=lease.token, at=self.now, keep=item)
+
+    async def converge(self, **options):
+        return await pass_.converge(replace(self.settings, **options))
+
+    @property
+    def state(self):
+        return open_for_reading(self.settings.state)
+
+    def running(self, runtime: str = "paper") -> set[str]:
+        return {id_ for id_, held in self.state.ledger_rows(runtime).items() if held.enabled}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def kinds(report):
+    return {action.strategy: action.kind.value for action in report.plan.actions}
+
+
+def states(report):
+    return [(o.action.kind.value, o.action.strategy, o.state.value) for o in report.outcomes]
+
+
+async def test_without_sops_what_is_to_stop_stops(desk):
+    """Invariant 12: disabling waits for no check, so for no decryption either."""
+    desk.run("switched-off")
+    desk.own("gone")
+    desk.want("switched-off", enabled=False)
+    desk.want("new")
+    report = await desk.converge()
+    assert states(report) == [("disable", "gone", "done"), ("disable", "switched-off", "done")]
+    assert kinds(report)["new"] == "unknown"
+    assert report.exit_code is ExitCode.SECRETS
+    assert desk.running() == set()
+
+
+async def test_without_sops_a_key_is_unknown_and_what_runs_keeps_its_grace(desk):
+    desk.want("grid")
+    desk.run("grid")
+    report = await desk.converge()
+    assert [item.status for item in report.connections] == [Status.UNCHECKED]
+    assert kinds(report) == {"grid": "hold"}
+    desk.now += timedelta(minutes=15)
+    assert kinds(await desk.converge()) == {"grid": "hold"}
+    desk.now += timedelta(seconds=1)
+    assert states(await desk.converge()) == [("disable", "grid", "done")]
+
+
+async def test_without_sops_a_file_that_is_wrong_in_itself_still_fails(desk):
+    (desk.root / "secrets" / "mexc-spot-main.sops.yaml").write_text("api_key: in-clear-0123456789\n")
+    desk.want("grid")
+    desk.run("grid")
+    report = await desk.converge()
+    assert states(report) == [("disable", "grid", "done")]
+    assert report.exit_code is ExitCode.SECRETS
