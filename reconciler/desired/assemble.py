@@ -64,6 +64,9 @@ def _documents(found: files.Found) -> tuple[list[Document], list[Problem]]:
                     fix="name the file with the connections; it refers to this one in `credentials`",
                 )
             )
+    if found.sources and not documents and not problems:
+        for folder in dict.fromkeys(source.root for source in found.sources):
+            found.refuse_empty(folder)
     return documents, problems
 
 

@@ -28,7 +28,6 @@ class Source:
 
     file: str
     root: str
-    real: str
     data: bytes
     named: bool
 
@@ -44,6 +43,15 @@ class Found:
         """Note a problem with a file or a folder as a whole."""
         shown = file.encode("utf-8", "replace").decode()
         self.problems.append(Problem(mark=Mark(file=shown, line=1), code=code, message=message, fix=fix))
+
+    def refuse_empty(self, folder: str) -> None:
+        """Note that a folder holds no configuration, which never means that nothing should exist."""
+        self.refuse(
+            folder,
+            "no-files",
+            "the folder holds no configuration",
+            "put a *.yaml file into it, or name another",
+        )
 
 
 def find(paths: Sequence[str | Path]) -> Found:
@@ -71,12 +79,7 @@ def _read_folder(found: Found, folder: str, seen: set[str]) -> None:
     for file in files:
         _read_once(found, file, folder, seen, named=False)
     if not files and not found.problems:
-        found.refuse(
-            folder,
-            "no-files",
-            "the folder holds no configuration",
-            "put a *.yaml file into it, or name another",
-        )
+        found.refuse_empty(folder)
 
 
 def _walk(found: Found, top: str) -> Iterator[str]:
@@ -153,7 +156,7 @@ def _read_once(found: Found, file: str, root: str, seen: set[str], *, named: boo
             "split it into several files",
         )
     else:
-        found.sources.append(Source(file=file, root=root, real=real, data=data, named=named))
+        found.sources.append(Source(file=file, root=root, data=data, named=named))
 
 
 def _read(file: str) -> bytes | None:

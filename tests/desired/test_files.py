@@ -153,6 +153,13 @@ def test_in_a_folder_what_is_hidden_or_secret_is_skipped(tmp_path, write, sound)
     assert load([tmp_path]).files == (str(tmp_path / "connections.yaml"),)
 
 
+def test_a_folder_of_secret_files_alone_is_no_configuration(tmp_path, write):
+    """An empty configuration would mean: stop everything that runs."""
+    write("connection: x\nexchange: mexc\nsops: {version: 3.11.0}\n", "only/secrets/x.yaml")
+    assert codes(tmp_path / "only") == ["no-files"]
+    assert codes(tmp_path / "only", tmp_path / "only" / "secrets") == ["no-files"]
+
+
 def test_a_secret_file_that_is_named_is_refused(write):
     path = write("connection: x\napi_key: ENC[x]\nsops: {version: 3.11.0}\n", "secret.yaml")
     assert codes(path) == ["secret-file"]
