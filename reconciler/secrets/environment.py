@@ -70,6 +70,10 @@ def child_environment(environ: Mapping[str, str], policy: Policy) -> dict[str, s
         if name in _ALWAYS or name in remote or (prefixes and name.startswith(prefixes))
     }
     for name in _PATHS & child.keys():
+        if not child[name]:
+            # Empty means unset to gpg; made absolute it would be this folder, and bring its own agent.
+            del child[name]
+            continue
         # sops runs in the folder /, where a relative path would lead elsewhere.
         child[name] = os.path.abspath(child[name])  # noqa: PTH100 - Path keeps `..` segments
     child["PATH"] = _absolute(environ.get("PATH", ""))

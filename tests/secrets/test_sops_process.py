@@ -150,6 +150,16 @@ def test_relative_key_files_mean_the_operators_folder(
     )
 
 
+def test_an_empty_variable_names_nothing_and_never_the_current_folder(
+    seen: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    """gpg takes an empty GNUPGHOME for none; a checkout taken for one brings its own gpg-agent.conf."""
+    monkeypatch.chdir(home)
+    names = ("GNUPGHOME", "SOPS_AGE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_FILE")
+    found = seen({"PATH": os.environ["PATH"], **dict.fromkeys(names, "")})
+    assert {name: found.get(name, "") for name in names} == dict.fromkeys(names, "")
+
+
 def test_how_sops_is_run(seen: Callable[..., dict[str, str]], tmp_path: Path) -> None:
     found = seen({"PATH": os.environ["PATH"]})
     assert found["ARGV"] == "decrypt --input-type yaml --output-type json"
