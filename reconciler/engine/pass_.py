@@ -18,10 +18,10 @@ from reconciler.engine.survey import Survey, survey
 from reconciler.engine.verdict import exit_code, unknown_connections
 from reconciler.model.desired import Desired, RuntimeSpec
 from reconciler.model.errors import Mark, ReconcilerError
-from reconciler.model.plan import Outcome, Plan, RunningStrategy
+from reconciler.model.plan import InventoryItem, Outcome, Plan, RunningStrategy
 from reconciler.model.report import Mode, Report
 from reconciler.planning.file import PlanFile
-from reconciler.planning.plan import make_plan, require_targets
+from reconciler.planning.plan import ended, make_plan, require_targets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,6 +39,7 @@ class _Seen:
     survey: Survey
     runtimes: Mapping[str, Runtime]
     plan: Plan
+    ended: tuple[InventoryItem, ...]
 
 
 async def check(settings: Settings, connections: Sequence[str] = ()) -> Report:
@@ -115,7 +116,8 @@ async def _look(desired: Desired, state: ReadState, settings: Settings) -> _Seen
         permits=permits,
         targets=settings.targets,
     )
-    return _Seen(desired=desired, survey=seen, runtimes=runtimes, plan=plan)
+    over = ended(desired, running, inventory)
+    return _Seen(desired=desired, survey=seen, runtimes=runtimes, plan=plan, ended=over)
 
 
 def _open_runtimes(desired: Desired, state: ReadState) -> Mapping[str, Runtime]:
@@ -160,6 +162,7 @@ async def _apply(
     unknown = unknown_connections(seen.survey.reports)
     known = {report.connection.id for report in seen.survey.reports} - unknown
     store.record_evidence(known=known, unknown=unknown, at=settings.now())
+    store.forget(seen.ended, token=lease.token)
     return await apply(
         seen.plan, runtimes=seen.runtimes, store=store, lease=lease, clock=settings.now, pass_id=number
     )

@@ -2,6 +2,6 @@
 
 from reconciler.planning.file import PlanFile, from_json, to_json
 from reconciler.planning.gate import Gate, gate
-from reconciler.planning.plan import make_plan
+from reconciler.planning.plan import ended, make_plan
 
-__all__ = ["Gate", "PlanFile", "from_json", "gate", "make_plan", "to_json"]
+__all__ = ["Gate", "PlanFile", "ended", "from_json", "gate", "make_plan", "to_json"]

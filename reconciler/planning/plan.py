@@ -75,6 +75,28 @@ def make_plan(
     )
 
 
+def ended(
+    desired: Desired, runtimes: Runtimes, inventory: Mapping[str, InventoryItem]
+) -> tuple[InventoryItem, ...]:
+    """What this tool enabled, git no longer wants there, and surely runs no longer: no claim is left.
+
+    Somebody else stopped it. Kept, the claim would make ours what somebody else starts later
+    under the same id.
+    """
+    behind = (item for item in inventory.values() if not _stays(desired, item))
+    return tuple(item for item in behind if _surely_off(runtimes.get(item.runtime), item.strategy))
+
+
+def _stays(desired: Desired, item: InventoryItem) -> bool:
+    """Whether git has the strategy in the runtime in which this tool enabled it."""
+    strategy = desired.strategies.get(item.strategy)
+    return strategy is not None and strategy.runtime == item.runtime
+
+
+def _surely_off(held: Mapping[str, RunningStrategy] | None, strategy: str) -> bool:
+    return held is not None and decide.is_off(held.get(strategy))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _View:
     """Everything that a plan is made from."""
@@ -98,9 +120,8 @@ class _View:
         """What this tool enabled where git no longer wants it."""
         for item in self.inventory.values():
             strategy = self.desired.strategies.get(item.strategy)
-            stays = strategy is not None and strategy.runtime == item.runtime
             connection = strategy.connection if strategy else item.connection
-            if stays or not self._targeted(item.strategy, connection):
+            if _stays(self.desired, item) or not self._targeted(item.strategy, connection):
                 continue
             held = self.runtimes.get(item.runtime)
             if item.runtime not in self.runtimes:

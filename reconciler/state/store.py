@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -145,6 +145,10 @@ class Store(ReadState):
         """
         self._db.write(lambda db: _record_evidence(db, known=known, unknown=unknown, at=at))
 
+    def forget(self, items: Iterable[InventoryItem], *, token: int) -> None:
+        """End the claim on ``items``: strategies that surely run no longer, though not by our hand."""
+        self._db.write(lambda db: _forget(db, items, token=token))
+
     def intend(self, action: Action, *, token: int, at: datetime, pass_id: int | None = None) -> Intent:
         """Record that ``action`` is about to be done."""
         return self._db.write(lambda db: _intend(db, action, token=token, at=at, pass_id=pass_id))
@@ -192,6 +196,13 @@ def _record_evidence(
     rows = [{"connection": name, "unknown_since": at} for name in sorted(set(unknown) - present)]
     if rows:
         db.execute(sa.insert(table), rows)
+
+
+def _forget(db: Connection, items: Iterable[InventoryItem], *, token: int) -> None:
+    leases.fence(db, token)
+    table = schema.inventory
+    for item in items:
+        db.execute(sa.delete(table).where(table.c.strategy == item.strategy, table.c.runtime == item.runtime))
 
 
 def _intend(db: Connection, action: Action, *, token: int, at: datetime, pass_id: int | None) -> Intent:

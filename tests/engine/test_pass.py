@@ -10,16 +10,12 @@ from pathlib import Path
 
 import pytest
 
-
 from reconciler.engine import pass_
 from reconciler.engine.settings import Settings
-from reconciler.model.errors import ExitCode, StalePlan
+from reconciler.model.errors import ExitCode
 from reconciler.model.live import Status
-from reconciler.model.plan import Action, ActionKind, OutcomeState, RunningStrategy
-from reconciler.planning.file import PlanFile
+from reconciler.model.plan import Action, ActionKind, OutcomeState
 from reconciler.resources import folder
-from reconciler.runtimes import registry
-from reconciler.runtimes.ledger import Ledger
 from reconciler.state.store import open_for_reading, open_for_writing
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -172,3 +168,14 @@ async def test_without_sops_a_file_that_is_wrong_in_itself_still_fails(desk):
     report = await desk.converge()
     assert states(report) == [("disable", "grid", "done")]
     assert report.exit_code is ExitCode.SECRETS
+
+
+async def test_what_somebody_else_stopped_and_starts_again_after_it_left_git_is_theirs(desk):
+    """Invariant 9: our claim ends with what we started."""
+    desk.own("grid", "other")
+    desk.stop("grid")
+    assert kinds(await desk.converge()) == {"other": "disable"}
+    assert desk.state.inventory() == {}
+    desk.run("grid")
+    assert kinds(await desk.converge()) == {"grid": "unmanaged"}
+    assert desk.running() == {"grid"}

@@ -7,7 +7,7 @@ import pytest
 from reconciler.checks import permits
 from reconciler.model.errors import UsageError
 from reconciler.model.plan import ActionKind, RunningStrategy
-from reconciler.planning import gate
+from reconciler.planning import ended, gate
 
 FAILS = {"ip_whitelist_missing": "fail"}
 UNKNOWN = {"connection_test": "unknown"}
@@ -279,3 +279,16 @@ def test_the_gate_tells_why_it_is_shut(make):
     assert (dark.verdict.value, dark.checks) == ("unknown", ("connection-test",))
     assert gate(None, permits=permits).verdict.value == "unknown"
     assert gate(make.report(), permits=lambda _: False).verdict.value == "unknown"
+
+
+def test_what_somebody_else_stopped_after_it_left_git_is_no_longer_ours(make):
+    held = make.running("on") | make.running("off", enabled=False) | make.running("silent", enabled=None)
+    held |= make.running("wanted", enabled=False)
+    items = [make.item(id_) for id_ in ("on", "off", "absent", "silent", "wanted")]
+    items += [make.item("unread", "live"), make.item("nowhere", "gone"), make.item("moved", "paper")]
+    over = ended(
+        make.desired(make.strategy("wanted"), make.strategy("moved", runtime="live")),
+        {"paper": held, "live": None},
+        {item.strategy: item for item in items},
+    )
+    assert {item.strategy for item in over} == {"off", "absent", "moved"}
