@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,20 +21,18 @@ from reconciler.model.errors import (
     SopsFailed,
 )
 from reconciler.model.secret import Credentials, Secret
-from reconciler.secrets.creation_rules import BINDING_FIELDS
+from reconciler.secrets.creation_rules import BINDING_FIELDS, SECRET_FIELDS
 from reconciler.secrets.envelope import Envelope, Value, read_envelope
 from reconciler.secrets.files import CONFIG_FILE_LIMIT, SECRET_FILE_LIMIT, read_within
 from reconciler.secrets.recipients import unsafe_recipients
 from reconciler.secrets.sops import Sops
 
-Opened = Mapping[str, Credentials | SecretsError]
-"""Credentials by connection id, or why they could not be had."""
-
 _LEAKED: Final = (
     "treat the value as leaked: delete the key at the exchange, create a new one, "
     "and write it with `sops edit`"
 )
-_KNOWN: Final = frozenset({"api_key", "secret", "passphrase"})
+#: A name that a person gives to a field: API keys and secrets hold digits and capitals.
+_FIELD: Final = re.compile(r"[a-z][a-z_-]{0,30}")
 
 
 def inspect(connection: Connection, *, fields: Sequence[str], policy: Policy) -> tuple[SecretsError, ...]:
@@ -214,8 +213,8 @@ def _judge_extra(connection: Connection, envelope: Envelope, path: tuple[str, ..
     """
     value = envelope.value(*path)
     mark = value.mark if value else envelope.mark
-    name = _printable(path[-1])
-    if path[-1] in _KNOWN and value and not value.encrypted and not value.empty:
+    name = _shown(path[-1])
+    if path[-1] in SECRET_FIELDS and value and not value.encrypted and not value.empty:
         yield _in_clear(name, value)
         return
     yield NotASecretFile(
@@ -310,5 +309,6 @@ def _objection(name: str, value: object) -> str | None:
     return None
 
 
-def _printable(name: str) -> str:
-    return "".join(c for c in name if c.isascii() and c.isprintable())[:40]
+def _shown(name: str) -> str:
+    """The name of a field, or an ellipsis where it may be a secret that lost its field."""
+    return name if _FIELD.fullmatch(name) else "…"

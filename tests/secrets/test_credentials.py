@@ -139,6 +139,20 @@ def test_an_unneeded_secret_in_clear_is_a_leak_all_the_same(sops_file: SopsFile,
     assert (PlaintextSecret, "`passphrase` stands in clear") in judged(connection(path, exchange="mexc"))
 
 
+def test_a_field_name_that_may_be_a_secret_is_not_shown(sops_file: SopsFile, connection: Make) -> None:
+    """Somebody pasted the value where the name belongs."""
+    names = ("Zk39-7fQ2hXvM81pLw", "5d0a1f7e3c9b4a6d8e2f0b7c1a9d3e5f", "two words", "x" * 60)
+    path = sops_file(edit=lambda t: "".join(f"{name}: x\n" for name in names) + t)
+    messages = [message for _, message in judged(connection(path))]
+    assert len(messages) == len(names)
+    assert not any(name[:12] in message for name in names for message in messages)
+
+
+def test_a_private_key_in_clear_is_a_leak(sops_file: SopsFile, connection: Make) -> None:
+    path = sops_file(edit=lambda t: f"private_key: {CANARY}\n{t}")
+    assert (PlaintextSecret, "`private_key` stands in clear") in judged(connection(path))
+
+
 def test_values_in_clear_cannot_be_renamed_into_the_binding(
     sops: Sops, sops_file: SopsFile, connection: Make
 ) -> None:
