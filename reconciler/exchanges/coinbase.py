@@ -286,8 +286,8 @@ def _error(body: Mapping[str, Json]) -> tuple[str | None, str]:
     if isinstance(listed, list) and listed:
         first = parse.fields(listed[0])
         return parse.said(first, "id"), parse.said(first, "message") or ""
-    told = (parse.said(body, name) for name in ("message", "error_details", "error_description"))
-    return parse.said(body, "error", "code"), next((text for text in told if text), "")
+    told = [parse.said(body, name) for name in ("message", "error_details", "error_description")]
+    return parse.said(body, "error", "code"), " ".join(dict.fromkeys(text for text in told if text))
 
 
 def _permissions(body: Mapping[str, Json], *, futures: bool) -> tuple[Permissions, tuple[str, ...]]:

@@ -253,6 +253,10 @@ class TestJudge:
         assert judge("coinbase", call, body=body) is None
         assert judge("coinbase", call, body=body, status=202) is not None
 
+    def test_a_missing_right_is_read_from_the_details_too(self, judge):
+        body = {"error": "unknown", "error_details": "missing required scopes", "message": "unknown"}
+        assert judge("coinbase", "key", status=403, body=body).kind is Kind.PERMISSION_DENIED
+
     def test_every_row_names_its_source(self):
         assert all(row.source for row in ROWS)
 
