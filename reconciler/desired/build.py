@@ -185,7 +185,7 @@ def _secrets_in(settings: Item | None) -> Iterator[Problem]:
         item = waiting.pop()
         if isinstance(item.value, dict | list):
             waiting.extend(item.each())
-        if is_secret_name(str(item.name)) and item.value not in (None, ""):
+        if is_secret_name(item.name) and not isinstance(item.value, bool) and item.value not in (None, ""):
             yield Problem(
                 mark=item.key,
                 code="plaintext-secret",

@@ -12,13 +12,12 @@ from reconciler.desired.document import Path, Plain
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 #: A name that a person gives to a field: API keys and secrets hold digits and capitals.
 _FIELD: Final = re.compile(r"[a-z][a-z_-]{0,30}")
-_SECRET_NAMES: Final = frozenset(
-    {
-        *("api_key", "apikey", "api_secret", "apisecret", "secret", "secret_key", "private_key"),
-        *("passphrase", "password", "token", "access_token", "jwt_token"),
-    }
+#: How the names of secrets end, without separators; at the end of others ``token`` is a currency.
+_SECRET_NAME: Final = re.compile(
+    r"token|.*(?:apikey|secret|(?:secret|private)key|passphrase|password|passwd|mnemonic|seedphrase"
+    r"|(?:access|api|auth|bearer|bot|jwt|refresh|ws)token)",
+    re.DOTALL,
 )
-
 
 _CREDENTIALS: Final = ("api_key", "secret", "passphrase")
 
@@ -54,7 +53,7 @@ def suggestion(word: Plain, known: Iterable[str]) -> str:
 
 def is_secret_name(name: str) -> bool:
     """Whether a field of this name holds a secret."""
-    return name.lower().replace("-", "_") in _SECRET_NAMES
+    return bool(_SECRET_NAME.fullmatch(name.lower().replace("-", "").replace("_", "")))
 
 
 def is_ciphertext(value: Plain) -> bool:

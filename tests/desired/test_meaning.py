@@ -140,6 +140,27 @@ def test_no_value_of_the_file_is_shown(sound, problems, changes):
     assert "Zm9v" not in text
 
 
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        *((name, True) for name in ("secretKey", "privateKey", "accessToken", "jwt_secret_key", "ws_token")),
+        *((name, True) for name in ("telegram-bot-token", "client_secret", "okx_passphrase", "db_passwd")),
+        *((name, False) for name in ("base_token", "timeframe", "key_levels", "secretary")),
+    ],
+)
+def test_settings_take_no_secret_under_any_usual_name(sound, write, name, secret):
+    text = change(sound, ("    enabled: true", f"    enabled: true\n    settings: {{{name}: {CANARY}}}"))
+    found = outcome(write(text))
+    assert (isinstance(found, tuple) and [p.code for p in found] == ["plaintext-secret"]) is secret
+    assert CANARY not in (str(found) if secret else "")
+
+
+def test_a_setting_that_is_on_or_off_is_no_secret(sound, desired):
+    assert desired(
+        change(sound, ("    enabled: true", "    enabled: true\n    settings: {use_password: true}"))
+    )
+
+
 def test_a_reference_suggests_the_nearest_id(sound, problems):
     (problem,) = problems(change(sound, ("runtime: paper", "runtime: papr")))
     assert problem.message == "strategies.btc-eth.runtime: no such id under `runtimes`; did you mean `paper`?"
