@@ -161,7 +161,7 @@ async def _apply(
 
     unknown = unknown_connections(seen.survey.reports)
     known = {report.connection.id for report in seen.survey.reports} - unknown
-    store.record_evidence(known=known, unknown=unknown, at=settings.now())
+    store.record_evidence(known=known, unknown=unknown, at=settings.now(), token=lease.token)
     store.forget(seen.ended, token=lease.token)
     return await apply(
         seen.plan, runtimes=seen.runtimes, store=store, lease=lease, clock=settings.now, pass_id=number

@@ -138,12 +138,15 @@ class Store(ReadState):
         statement = sa.update(schema.passes).where(schema.passes.c.id == pass_id).values(**values)
         self._db.write(lambda db: db.execute(statement))
 
-    def record_evidence(self, *, known: Collection[str], unknown: Collection[str], at: datetime) -> None:
+    def record_evidence(
+        self, *, known: Collection[str], unknown: Collection[str], at: datetime, token: int
+    ) -> None:
         """Remember since when each ``unknown`` connection is without evidence; forget the ``known``.
 
-        Others stay as they are: a pass over some connections says nothing of the rest.
+        Others stay as they are: a pass over some connections says nothing of the rest. A moment
+        that lies ahead, since the clock was set back, becomes ``at``: it would prolong the grace.
         """
-        self._db.write(lambda db: _record_evidence(db, known=known, unknown=unknown, at=at))
+        self._db.write(lambda db: _record_evidence(db, known=known, unknown=unknown, at=at, token=token))
 
     def forget(self, items: Iterable[InventoryItem], *, token: int) -> None:
         """End the claim on ``items``: strategies that surely run no longer, though not by our hand."""
@@ -188,10 +191,13 @@ class Store(ReadState):
 
 
 def _record_evidence(
-    db: Connection, *, known: Collection[str], unknown: Collection[str], at: datetime
+    db: Connection, *, known: Collection[str], unknown: Collection[str], at: datetime, token: int
 ) -> None:
+    leases.fence(db, token)
     table = schema.evidence
     db.execute(sa.delete(table).where(table.c.connection.in_(known)))
+    ahead = table.c.connection.in_(unknown) & (table.c.unknown_since > at)
+    db.execute(sa.update(table).where(ahead).values(unknown_since=at))
     present = set(db.execute(sa.select(table.c.connection)).scalars())
     rows = [{"connection": name, "unknown_since": at} for name in sorted(set(unknown) - present)]
     if rows:

@@ -179,3 +179,13 @@ async def test_what_somebody_else_stopped_and_starts_again_after_it_left_git_is_
     desk.run("grid")
     assert kinds(await desk.converge()) == {"grid": "unmanaged"}
     assert desk.running() == {"grid"}
+
+
+async def test_a_clock_set_back_prolongs_the_grace_by_no_more_than_one(desk):
+    desk.want("grid")
+    desk.run("grid")
+    await desk.converge()
+    desk.now -= timedelta(days=3)
+    assert kinds(await desk.converge()) == {"grid": "hold"}
+    desk.now += timedelta(minutes=15, seconds=1)
+    assert states(await desk.converge()) == [("disable", "grid", "done")]

@@ -43,8 +43,8 @@ def test_an_empty_file_reads_as_empty_and_stays_empty(url, path, traces):
 
 
 def test_reading_a_closed_state_leaves_the_folder_byte_identical(url, path, clock, traces):
-    with open_for_writing(url) as store:
-        store.record_evidence(known=[], unknown=["mexc"], at=clock())
+    with open_for_writing(url) as store, store.lease(clock=clock) as lease:
+        store.record_evidence(known=[], unknown=["mexc"], at=clock(), token=lease.token)
     before = traces(path.parent)
     assert list(before) == ["state.db"]
     assert open_for_reading(url).unknown_since() == {"mexc": clock()}
@@ -56,10 +56,10 @@ LIVE_WRITER = """
     import sys
     from datetime import datetime, UTC
     from reconciler.state.store import open_for_writing
-    with open_for_writing(sys.argv[1]) as store:
+    at = datetime(2026, 11, 22, 10, tzinfo=UTC)
+    with open_for_writing(sys.argv[1]) as store, store.lease(clock=lambda: at) as lease:
         for line in sys.stdin:
-            at = datetime(2026, 11, 22, 10, tzinfo=UTC)
-            store.record_evidence(known=[], unknown=[line.strip()], at=at)
+            store.record_evidence(known=[], unknown=[line.strip()], at=at, token=lease.token)
             print("done", flush=True)
 """
 
@@ -83,9 +83,10 @@ KILLED_WRITER = """
     import os, signal, sys
     from datetime import datetime, UTC
     from reconciler.state.store import open_for_writing
-    store = open_for_writing(sys.argv[1])
-    store.record_evidence(known=[], unknown=["mexc"], at=datetime(2026, 11, 22, 10, tzinfo=UTC))
-    os.kill(os.getpid(), signal.SIGKILL)
+    at = datetime(2026, 11, 22, 10, tzinfo=UTC)
+    with open_for_writing(sys.argv[1]) as store, store.lease(clock=lambda: at) as lease:
+        store.record_evidence(known=[], unknown=["mexc"], at=at, token=lease.token)
+        os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -109,10 +110,10 @@ BUSY_WRITER = """
     from reconciler.state.store import open_for_writing
     print("ready", flush=True)
     for turn in range(60):
-        with open_for_writing(sys.argv[1]) as store:
-            at = datetime(2026, 11, 22, 10, 0, turn % 60, tzinfo=UTC)
-            store.record_evidence(known=["a", "b"], unknown=[], at=at)
-            store.record_evidence(known=[], unknown=["a", "b"], at=at)
+        at = datetime(2026, 11, 22, 10, 0, turn % 60, tzinfo=UTC)
+        with open_for_writing(sys.argv[1]) as store, store.lease(clock=lambda: at) as lease:
+            store.record_evidence(known=["a", "b"], unknown=[], at=at, token=lease.token)
+            store.record_evidence(known=[], unknown=["a", "b"], at=at, token=lease.token)
 """
 
 
@@ -131,8 +132,8 @@ def test_no_read_is_torn_while_a_writer_comes_and_goes(url, store, spawn):
 
 
 def test_a_folder_that_may_not_be_written_can_be_read(url, path, clock):
-    with open_for_writing(url) as store:
-        store.record_evidence(known=[], unknown=["mexc"], at=clock())
+    with open_for_writing(url) as store, store.lease(clock=clock) as lease:
+        store.record_evidence(known=[], unknown=["mexc"], at=clock(), token=lease.token)
     path.parent.chmod(0o500)
     path.chmod(0o400)
     try:
@@ -171,8 +172,8 @@ def test_a_truncated_database_is_refused(url, path, store):
 
 
 def test_a_damaged_page_is_refused(url, path, clock):
-    with open_for_writing(url) as store:
-        store.record_evidence(known=[], unknown=[f"c{n}" for n in range(500)], at=clock())
+    with open_for_writing(url) as store, store.lease(clock=clock) as lease:
+        store.record_evidence(known=[], unknown=[f"c{n}" for n in range(500)], at=clock(), token=lease.token)
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
     assert_refused(lambda: open_for_reading(url).unknown_since(), "damaged")
@@ -292,6 +293,6 @@ def test_what_names_no_file_is_a_usage_error_that_quotes_nothing(url):
 
 def test_odd_names_can_be_written_and_read(tmp_path, clock):
     url = str(tmp_path / "100% #1 ?ü" / "state.db")
-    with open_for_writing(url) as store:
-        store.record_evidence(known=[], unknown=["mexc"], at=clock())
+    with open_for_writing(url) as store, store.lease(clock=clock) as lease:
+        store.record_evidence(known=[], unknown=["mexc"], at=clock(), token=lease.token)
     assert open_for_reading(url).unknown_since() == {"mexc": clock()}
