@@ -17,7 +17,7 @@ from reconciler.engine.settings import Settings
 from reconciler.engine.survey import Survey, survey
 from reconciler.engine.verdict import exit_code, unknown_connections
 from reconciler.model.desired import Desired, RuntimeSpec
-from reconciler.model.errors import Mark, ReconcilerError
+from reconciler.model.errors import Mark
 from reconciler.model.plan import InventoryItem, Outcome, Plan, RunningStrategy
 from reconciler.model.report import Mode, Report
 from reconciler.planning.file import PlanFile
@@ -121,15 +121,15 @@ async def _look(desired: Desired, state: ReadState, settings: Settings) -> _Seen
 
 
 def _open_runtimes(desired: Desired, state: ReadState) -> Mapping[str, Runtime]:
-    """Every runtime of the files, and the embedded ones that only the inventory still remembers."""
+    """Every runtime of the files, and the embedded ones that only inventory or journal still remember."""
     from reconciler.runtimes.registry import open_runtime  # noqa: PLC0415 - sqlalchemy is slow to import
 
     specs = dict(desired.runtimes)
-    for item in state.inventory().values():
-        if item.runtime not in specs and item.strategy in state.ledger_rows(item.runtime):
-            specs[item.runtime] = RuntimeSpec(
-                id=item.runtime, type="ledger", mark=Mark(file=desired.files[0], line=1)
-            )
+    claims = {(item.runtime, item.strategy) for item in state.inventory().values()}
+    claims |= {(intent.action.runtime, intent.action.strategy) for intent in state.unfinished()}
+    for runtime, strategy in sorted(claims):
+        if runtime not in specs and strategy in state.ledger_rows(runtime):
+            specs[runtime] = RuntimeSpec(id=runtime, type="ledger", mark=Mark(file=desired.files[0], line=1))
     return {name: open_runtime(spec, state=state) for name, spec in specs.items()}
 
 
@@ -139,7 +139,7 @@ async def _read_all(runtimes: Mapping[str, Runtime]) -> Mapping[str, Mapping[str
     async def read(runtime: Runtime) -> Mapping[str, RunningStrategy] | None:
         try:
             return await runtime.read()
-        except ReconcilerError:
+        except Exception:  # noqa: BLE001 - a runtime may raise anything; that it is unreadable is the answer
             return None
 
     results = await asyncio.gather(*(read(runtime) for runtime in runtimes.values()))

@@ -12,10 +12,12 @@ import pytest
 
 from reconciler.engine import pass_
 from reconciler.engine.settings import Settings
-from reconciler.model.errors import ExitCode
+from reconciler.model.errors import ExitCode, ReconcilerError
 from reconciler.model.live import Status
 from reconciler.model.plan import Action, ActionKind, OutcomeState
 from reconciler.resources import folder
+from reconciler.runtimes import registry
+from reconciler.runtimes.ledger import Ledger
 from reconciler.state.store import open_for_reading, open_for_writing
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -189,3 +191,31 @@ async def test_a_clock_set_back_prolongs_the_grace_by_no_more_than_one(desk):
     assert kinds(await desk.converge()) == {"grid": "hold"}
     desk.now += timedelta(minutes=15, seconds=1)
     assert states(await desk.converge()) == [("disable", "grid", "done")]
+
+
+@pytest.mark.parametrize("silence", [ReconcilerError("gone"), OSError(), KeyError("x")], ids=repr)
+async def test_a_runtime_that_breaks_in_any_way_is_unknown_and_hinders_no_other(desk, monkeypatch, silence):
+    class Broken(Ledger):
+        async def read(self):
+            if self._runtime == "broken":
+                raise silence
+            return await super().read()
+
+    monkeypatch.setattr(registry, "TYPES", {"ledger": lambda spec, state: Broken(spec.id, state)})
+    desk.document["runtimes"]["broken"] = {"type": "ledger"}
+    desk.run("here")
+    desk.run("there", runtime="broken")
+    desk.want("here", enabled=False)
+    desk.want("there", enabled=False, runtime="broken")
+    report = await desk.converge()
+    assert kinds(report) == {"here": "disable", "there": "unknown"}
+    assert states(report) == [("disable", "here", "done")]
+
+
+async def test_what_a_kill_left_running_is_found_though_strategy_and_runtime_left_the_files(desk):
+    """Invariant 7: the journal alone remembers it, so its runtime is opened for that."""
+    desk.cut_off("grid", runtime="former")
+    report = await desk.converge()
+    assert states(report) == [("enable", "grid", "done"), ("disable", "grid", "done")]
+    assert desk.running("former") == set()
+    assert (desk.state.unfinished(), desk.state.inventory()) == ((), {})
