@@ -9,20 +9,22 @@ from typing import NoReturn
 
 import click
 
+from reconciler.cli import crash
 from reconciler.model.errors import ExitCode, ReconcilerError
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run ``reconcile`` and leave the process with the exit code that DESIGN's table gives."""
+    crash.quote_nothing()
     sys.exit(run(arguments))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run ``reconcile`` and give its exit code; never a traceback, never a secret."""
-    from reconciler.cli.root import root  # noqa: PLC0415 - nothing is imported before main is called
-
     _forbid_core_dumps()
     try:
+        from reconciler.cli.root import root  # noqa: PLC0415 - nothing is imported before main is called
+
         code = root.main(
             list(arguments) if arguments is not None else None, "reconcile", standalone_mode=False
         )
@@ -41,7 +43,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         code = _closed_pipe()
     except Exception as error:  # noqa: BLE001 - the one boundary: a crash must not print locals or values
-        code = _crash(error)
+        code = _say(crash.describe(type(error), error.__traceback__), ExitCode.FAILED)
     return int(code or 0)
 
 
@@ -61,21 +63,6 @@ def _usage(wrong: click.UsageError) -> int:
 def _say(text: str, code: ExitCode) -> int:
     click.echo(text, err=True)
     return code
-
-
-def _crash(error: Exception) -> int:
-    """Say where it broke without what it held: file, line and class, never a value."""
-    place = ""
-    trace = error.__traceback__
-    while trace is not None:
-        frame = trace.tb_frame.f_code
-        if "reconciler" in frame.co_filename:
-            place = f" at {frame.co_name} in {os.path.basename(frame.co_filename)}:{trace.tb_lineno}"  # noqa: PTH119
-        trace = trace.tb_next
-    text = f"error: internal error ({type(error).__name__}{place}). Nothing that was not reported was done."
-    return _say(
-        f"{text}\nhint: please report it with the command line, without any file content", ExitCode.FAILED
-    )
 
 
 def _closed_pipe() -> int:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, TextIO
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any, Final
 
-from reconciler.model.errors import ReconcilerError
 from reconciler.model.secret import MASK, Secret
 from reconciler.secrets.spellings import MIN_LENGTH, spellings
 
@@ -121,50 +116,3 @@ class RedactingFilter(logging.Filter):
             record.stack_info = self._redactor.text(record.stack_info)
         record.exc_info = None
         return True
-
-
-def install_excepthook(redactor: Redactor, *, stream: TextIO | None = None) -> Callable[[], None]:
-    """Make an unexpected crash print one redacted paragraph instead of a traceback; gives the undo.
-
-    The paragraph names the kind of error and the place in the code, never the error's text: a
-    library's message may quote anything. Our own errors show their message and hint. Holds for
-    the main thread, other threads and what Python cannot raise. ``stream`` is stderr by default.
-    """
-    before = (sys.excepthook, threading.excepthook, sys.unraisablehook)
-
-    def tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-        (stream or sys.stderr).write(redactor.text(crash_message(kind, error, trace)) + "\n")
-
-    def in_thread(args: threading.ExceptHookArgs) -> None:
-        tell(args.exc_type, args.exc_value, args.exc_traceback)
-
-    def unraisable(args: sys.UnraisableHookArgs) -> None:
-        tell(args.exc_type, args.exc_value, args.exc_traceback)
-
-    def undo() -> None:
-        sys.excepthook, threading.excepthook, sys.unraisablehook = before
-
-    sys.excepthook, threading.excepthook, sys.unraisablehook = tell, in_thread, unraisable
-    return undo
-
-
-def crash_message(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> str:
-    """One paragraph for an error that nobody handled, without any value that it holds."""
-    if issubclass(kind, KeyboardInterrupt):
-        return "interrupted"
-    if isinstance(error, ReconcilerError):
-        return f"error: {error}" + (f"\nfix: {error.hint}" if error.hint else "")
-    return (
-        f"error: reconcile stopped because of a fault of its own ({kind.__name__}{_place(trace)}). "
-        "Nothing more was done. Its details are not shown because they could hold secrets; "
-        "please report this line and the command that you ran."
-    )
-
-
-def _place(trace: TracebackType | None) -> str:
-    """The innermost place in our own code, else the innermost of all."""
-    frames = traceback.extract_tb(trace)
-    ours = [frame for frame in frames if "reconciler" in Path(frame.filename).parts]
-    for frame in reversed(ours or frames):
-        return f" at {Path(frame.filename).parent.name}/{Path(frame.filename).name}:{frame.lineno}"
-    return ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from reconciler.cli.entry import run
@@ -70,3 +73,35 @@ def test_the_most_urgent_code_wins():
 def test_options_before_the_command_count_for_it(capsys, tmp_path):
     assert run(["-f", str(tmp_path / "missing.yaml"), "validate"]) == 3
     assert "missing.yaml" in capsys.readouterr().out
+
+
+LOUD = """
+import sys, threading
+from reconciler.cli import entry, explain
+
+class Loud:
+    def __del__(self):
+        raise OSError("secret-value in a finaliser")
+
+def crash(*_):
+    raise ValueError("secret-value in a thread")
+
+def loudly(*_):
+    thread = threading.Thread(target=crash)
+    thread.start()
+    thread.join()
+    Loud()
+    raise RuntimeError("secret-value in the command")
+
+explain.explain = loudly
+entry.main(["explain", "withdraw-enabled"])
+"""
+
+
+def test_what_no_handler_can_catch_is_not_quoted_either():
+    """Other threads and finalisers: Python prints those itself, with a traceback and the error's text."""
+    done = subprocess.run([sys.executable, "-c", LOUD], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert [name for name in ("OSError", "ValueError", "RuntimeError") if name not in done.stderr] == []
+    assert "secret-value" not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
