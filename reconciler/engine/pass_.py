@@ -93,7 +93,7 @@ async def converge(settings: Settings, *, reviewed: PlanFile | None = None) -> R
             if reviewed:
                 reviewed.require_same(seen.plan)
             outcomes = await _apply(seen, store, lease, settings, number)
-        report = _report(Mode.APPLY, seen, started, outcomes=(*recovered, *outcomes), lost=lease.lost)
+        report = _report(Mode.APPLY, seen, started, recovered=recovered, outcomes=outcomes, lost=lease.lost)
         store.finish_pass(
             number, finished_at=settings.now(), exit_code=report.exit_code, summary=_summary(report)
         )
@@ -185,6 +185,7 @@ def _report(
     seen: _Seen,
     started: datetime,
     *,
+    recovered: tuple[Outcome, ...] = (),
     outcomes: tuple[Outcome, ...] = (),
     detailed: bool = False,
     lost: bool = False,
@@ -199,8 +200,8 @@ def _report(
         plan=seen.plan,
         outcomes=outcomes,
     )
-    code = exit_code(report, seen.survey.secrets_errors, detailed=detailed, lost=lost)
-    return replace(report, exit_code=code)
+    code = exit_code(report, seen.survey.secrets_errors, detailed=detailed, lost=lost, recovered=recovered)
+    return replace(report, outcomes=(*recovered, *outcomes), exit_code=code)
 
 
 def _summary(report: Report) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.model.errors import ExitCode, SecretsError, most_urgent
 from reconciler.model.finding import Verdict
-from reconciler.model.plan import ActionKind, OutcomeState
+from reconciler.model.plan import Action, ActionKind, Outcome, OutcomeState
 from reconciler.model.report import ConnectionReport, Report
 
 
@@ -16,14 +16,18 @@ def exit_code(
     *,
     detailed: bool = False,
     lost: bool = False,
+    recovered: Sequence[Outcome] = (),
 ) -> ExitCode:
     """The most urgent code of all that hold.
 
     ``detailed`` lets existing changes count; ``lost`` says that the lease was lost on the way.
+    ``recovered`` is what became of actions that an earlier pass began. The plan was made after it,
+    so only one of which still nobody knows weighs.
     """
     lock = (ExitCode.LOCK,) if lost else ()
+    open_ = (ExitCode.FAILED,) if any(one.state is OutcomeState.UNKNOWN for one in recovered) else ()
     planned = _of_plan(report, detailed=detailed)
-    return most_urgent((*lock, *_of_secrets(secrets), *_of_findings(report), *planned))
+    return most_urgent((*lock, *open_, *_of_secrets(secrets), *_of_findings(report), *planned))
 
 
 def unknown_connections(reports: Iterable[ConnectionReport]) -> set[str]:
@@ -54,8 +58,14 @@ def _of_plan(report: Report, *, detailed: bool) -> Iterator[ExitCode]:
         return
     if detailed and report.plan.changes:
         yield ExitCode.CHANGES
-    if any(action.kind in (ActionKind.UNKNOWN, ActionKind.HOLD) for action in report.plan.actions):
+    if any(_unsettled(action) for action in report.plan.actions):
         yield ExitCode.FAILED
     states = {outcome.state for outcome in report.outcomes}
     if states - {OutcomeState.DONE}:
         yield ExitCode.PARTLY_APPLIED if OutcomeState.DONE in states else ExitCode.FAILED
+
+
+def _unsettled(action: Action) -> bool:
+    """Whether it leaves undone what git wants, and no finding says so: unknown, or not checks block it."""
+    blocked = action.kind is ActionKind.BLOCKED and not action.checks
+    return blocked or action.kind in (ActionKind.UNKNOWN, ActionKind.HOLD)

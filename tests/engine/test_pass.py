@@ -219,3 +219,12 @@ async def test_what_a_kill_left_running_is_found_though_strategy_and_runtime_lef
     assert states(report) == [("enable", "grid", "done"), ("disable", "grid", "done")]
     assert desk.running("former") == set()
     assert (desk.state.unfinished(), desk.state.inventory()) == ((), {})
+
+
+async def test_a_pass_that_makes_up_for_a_killed_one_has_applied_nothing_partly(desk):
+    desk.cut_off("grid", acted=False)
+    desk.run("other")
+    desk.want("other", enabled=False)
+    report = await desk.converge()
+    assert states(report) == [("enable", "grid", "failed"), ("disable", "other", "done")]
+    assert report.exit_code is ExitCode.SECRETS
