@@ -137,9 +137,17 @@ class Builder:
     def _check_exchange(self, item: Item) -> None:
         if registry.known(item.value):
             return
+        refusal = registry.refusal(item.value)
+        if refusal is not None:
+            message = f"{where(item.path)}: this exchange cannot be read: {refusal}"
+            self.problems.append(
+                item.problem("unreadable-exchange", message, "use an exchange that can be read")
+            )
+            return
         known = registry.ids()
         listed = f": expected one of {', '.join(known)}" if len(known) <= _LISTED else ""
-        message = f"{where(item.path)}: no exchange that can be read{listed}{suggestion(item.value, known)}"
+        near = suggestion(item.value, (*known, *registry.others()))
+        message = f"{where(item.path)}: no exchange that can be read{listed}{near}"
         self.problems.append(item.problem("unknown-exchange", message, "write the exchange's id in ccxt"))
 
     def _attestation(self, item: Item) -> Attestation:

@@ -140,6 +140,8 @@ class Exchange(ABC):
     budget: ClassVar[Budget]
     readable: ClassVar[Readable]
     key_page: ClassVar[str] = ""
+    #: Whether one key's calls must arrive in the order of their nonces, and so follow one another.
+    one_at_a_time: ClassVar[bool] = False
 
     def unusable(self, credentials: Credentials) -> Failure | None:
         """Why no request can be signed with these, told before any is made; ``None`` when one can."""

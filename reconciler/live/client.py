@@ -148,16 +148,17 @@ class Client:
         )
 
     def _ccxt_class(self, call: Call, reply: Reply, text: str, body: Json) -> str | None:
-        """The class that ccxt would have raised for this answer. No URL is given to it."""
+        """The class that ccxt would have raised for this answer, be it by a fault of its own.
+
+        No URL is given to it.
+        """
         try:
             self._ccxt.handle_errors(
                 reply.status, reply.reason, "", call.method, dict(reply.headers), text, body, {}, None
             )
             self._ccxt.handle_http_status_code(reply.status, reply.reason, "", call.method, text)
-        except _CCXT_ERRORS.BaseError as error:
+        except Exception as error:  # noqa: BLE001 - ccxt's parsers raise anything on shapes that they do not expect
             return type(error).__name__
-        except Exception:  # noqa: BLE001 - ccxt's parsers raise anything on shapes that they do not expect
-            return None
         return None
 
 

@@ -69,7 +69,10 @@ def load(ccxt_id: str) -> type:
         AttributeError: ccxt has no exchange of this id.
         ImportError: ccxt is not installed, or does not import.
     """
-    found: type = getattr(package(), ccxt_id)
+    named = package()
+    found: type | types.ModuleType = getattr(named, ccxt_id)
+    if isinstance(found, types.ModuleType):  # import left it there: another exchange derives from this one
+        return _class_of(named.__name__, ccxt_id)
     return found
 
 

@@ -266,6 +266,10 @@ async def _proofs(
     if after is not None and (after.kind in REFUSALS or after.retryable):
         return {}
     market = target.connection.market
+    if exchange.one_at_a_time:
+        first = await _proof("balance", exchange.read_balance(reader, market))
+        second = await _proof("orders", exchange.read_orders(reader, market, target.pairs))
+        return {first.name: first, second.name: second}
     async with asyncio.TaskGroup() as both:
         balance = both.create_task(_proof("balance", exchange.read_balance(reader, market)))
         orders = both.create_task(_proof("orders", exchange.read_orders(reader, market, target.pairs)))
