@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import certifi
+from aiohttp.abc import ResolveResult
 from aiohttp_socks import ProxyConnector
 
 from reconciler.model.desired import Egress
@@ -32,12 +33,27 @@ class Exit:
     proxy: str | None = field(default=None, repr=False)
 
 
+class _OneFamily(aiohttp.ThreadedResolver):
+    """Resolves names to addresses of one family; an address that is written out keeps its own."""
+
+    def __init__(self, family: socket.AddressFamily) -> None:
+        super().__init__()
+        self._family = family
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        del family  # the connector's, which is any, so that it takes written addresses of both
+        return await super().resolve(host, port, self._family)
+
+
 class Exits:
     """The open sessions of one run; closed together at the end of the ``async with``.
 
-    One family per egress, because a host with both answers from an address that no IPv4
-    whitelist holds. No cookies and no environment proxies: nothing of one key's answers, and
-    nothing of the machine's settings, may reach another key's requests.
+    One family per egress, because a host with both would see the other's address, which no
+    whitelist holds; behind a proxy it is the proxy that chooses. No cookies and no environment
+    proxies: nothing of one key's answers, and nothing of the machine's settings, may reach
+    another key's requests.
     """
 
     def __init__(self, *, limit: int) -> None:
@@ -68,27 +84,36 @@ class Exits:
         proxy = egress.proxy if egress else None
         socks = proxy is not None and _scheme(proxy) in _SOCKS
         session = aiohttp.ClientSession(
-            connector=self._connector(egress, proxy if socks else None),
+            connector=self._socks(proxy) if proxy and socks else self._connector(egress),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
         await self._stack.enter_async_context(session)
         return Exit(session=session, proxy=None if socks else proxy)
 
-    def _connector(self, egress: Egress | None, socks: str | None) -> aiohttp.TCPConnector:
-        if self._tls is None:
-            self._tls = ssl.create_default_context(cafile=certifi.where())
-        family = _FAMILIES.get(egress.family if egress else "ipv4", socket.AF_INET)
-        if socks is None:
-            return aiohttp.TCPConnector(
-                ssl=self._tls, family=family, limit=self._limit, ttl_dns_cache=_DNS_CACHE_SECONDS
-            )
-        url = socks.replace("socks5h://", "socks5://", 1)
+    def _connector(self, egress: Egress | None) -> aiohttp.TCPConnector:
+        family = _FAMILIES[egress.family if egress else "ipv4"]
+        proxied = egress is not None and egress.proxy is not None
+        return aiohttp.TCPConnector(
+            ssl=self._context(),
+            # The address of a proxy may be of either family, whatever leaves from it.
+            resolver=None if proxied else _OneFamily(family),
+            limit=self._limit,
+            ttl_dns_cache=_DNS_CACHE_SECONDS,
+        )
+
+    def _socks(self, proxy: str) -> aiohttp.TCPConnector:
+        url = proxy.replace("socks5h://", "socks5://", 1)
         # Names are resolved by the proxy: its country's answer is the one that counts.
         connector: aiohttp.TCPConnector = ProxyConnector.from_url(
-            url, ssl=self._tls, family=family, limit=self._limit, rdns=True
+            url, ssl=self._context(), limit=self._limit, rdns=True
         )
         return connector
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context(cafile=certifi.where())
+        return self._tls
 
 
 def _scheme(proxy: str) -> str:
