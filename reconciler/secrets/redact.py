@@ -6,6 +6,7 @@ import logging
 import re
 import traceback
 from collections.abc import Iterable, Mapping, MutableMapping
+from threading import Lock
 from typing import Any, Final
 
 from reconciler.model.secret import MASK, Secret
@@ -28,6 +29,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         self._by_start: dict[str, tuple[str, ...]] = {}
+        self._learning = Lock()
         self.add(secrets)
 
     def __repr__(self) -> str:
@@ -35,14 +37,14 @@ class Redactor:
 
     def add(self, secrets: Iterable[Secret]) -> None:
         """Learn more secrets, at any time and from any thread."""
-        known = dict(self._by_start)
-        for secret in secrets:
-            for form in spellings(secret.reveal()):
+        forms = [form for secret in secrets for form in spellings(secret.reveal())]
+        with self._learning:
+            known = dict(self._by_start)
+            for form in forms:
                 start = form[:MIN_LENGTH]
                 # The longest first: a form can be the beginning of another.
-                forms = {*known.get(start, ()), form}
-                known[start] = tuple(sorted(forms, key=len, reverse=True))
-        self._by_start = known
+                known[start] = tuple(sorted({*known.get(start, ()), form}, key=len, reverse=True))
+            self._by_start = known
 
     def text(self, text: str) -> str:
         """``text`` with every secret masked and every signed URL cut to scheme, host and path."""

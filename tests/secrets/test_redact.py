@@ -6,7 +6,9 @@ import base64
 import io
 import json
 import logging
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -182,3 +184,22 @@ def test_log_records_of_the_standard_library(redactor: Redactor) -> None:
     assert "canary" not in text
     assert "ValueError" in text
     assert text.count(MASK) >= 4
+
+
+def test_many_threads_may_teach_it_at_once() -> None:
+    """None of what was learnt may be lost when two learn in the same moment."""
+    redactor, interval = Redactor(), sys.getswitchinterval()
+    taught = [[Secret(f"{thread:02d}{n:03d}-of-a-thread") for n in range(60)] for thread in range(8)]
+
+    def teach(secrets: list[Secret]) -> None:
+        for secret in secrets:
+            redactor.add([secret])
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(len(taught)) as pool:
+            list(pool.map(teach, taught))
+    finally:
+        sys.setswitchinterval(interval)
+    everything = [secret.reveal() for secrets in taught for secret in secrets]
+    assert [value for value in everything if value in redactor.text(value)] == []
