@@ -90,10 +90,11 @@ class _Builder:
 
     def build(self, text: str) -> Table:
         broken: Mark | None = None
+        # The parser in pure Python hands impossible escapes to chr(); the C parser refuses them.
         try:
             for event in yaml.parse(text, Loader=_LOADER):
                 self._take(event)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, OverflowError) as error:
             broken = self._place(getattr(error, "problem_mark", None))
         if broken:
             # Outside the handler: PyYAML's error quotes the line, which may hold a secret.

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -234,3 +235,9 @@ def test_any_yaml_like_text_gives_an_envelope_or_a_secrets_error(text: str) -> N
     except SecretsError:
         return
     assert all(value.path[0] != "sops" for value in envelope.values())
+
+
+def test_the_parser_in_pure_python_survives_impossible_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.secrets.tree._LOADER", yaml.SafeLoader)
+    with pytest.raises(NotASecretFile, match="well-formed"):
+        read_envelope(b'a: "\\UFFFFFFFF"\n' + BLOCK.encode(), file="x")
