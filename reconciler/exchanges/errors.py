@@ -124,7 +124,7 @@ _TRANSPORT_TEXT: Final[Mapping[Transport, str]] = MappingProxyType(
     {
         Transport.TIMEOUT: "no answer in time",
         Transport.CONNECT: "no connection could be made",
-        Transport.TLS: "the exchange's certificate was not accepted",
+        Transport.TLS: "TLS failed, or the exchange's certificate was not accepted",
         Transport.PROXY: "the egress's proxy refused or failed",
         Transport.BROKEN: "the connection broke before the answer was complete",
     }

@@ -244,4 +244,6 @@ _TRANSPORTS: Final[tuple[tuple[type[BaseException], Transport], ...]] = (
 
 
 def _transport(error: BaseException) -> Transport:
+    if type(error) is aiohttp.ClientOSError and error.__cause__ is not None:
+        error = error.__cause__  # what went wrong inside the tunnel of a SOCKS proxy
     return next((kind for each, kind in _TRANSPORTS if isinstance(error, each)), Transport.BROKEN)
