@@ -196,7 +196,7 @@ class _Hand:
         mine = self.store.inventory().get(action.strategy) if action.kind is ActionKind.CHANGE else None
         if mine is None or mine.runtime != action.runtime:
             return None
-        return replace(mine, parameters=running.parameters)
+        return replace(mine, connection=action.connection, parameters=running.parameters)
 
     def _outcome(self, action: Action, state: OutcomeState, detail: str) -> Outcome:
         return Outcome(action=action, state=state, detail=detail, at=self.clock())

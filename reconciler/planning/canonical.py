@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, timedelta
@@ -45,9 +46,9 @@ def plain(value: object) -> Json:
 
 def parameters(value: object) -> Json:
     """A strategy's parameters as plain JSON data; ``pairs`` are a set, other lists keep their order."""
+    spelt = ordered(value)
     if not isinstance(value, Mapping):
-        return _ordered(value)
-    spelt = _ordered(value)
+        return spelt
     if isinstance(spelt.get("pairs"), list):
         spelt["pairs"] = sorted(spelt["pairs"], key=dumps)
     return spelt
@@ -62,17 +63,20 @@ def _field(name: str, value: object) -> Json:
     return parameters(value) if name in _PARAMETERS else plain(value)
 
 
-def _ordered(value: object) -> Json:
+def ordered(value: object) -> Json:
+    """JSON-like data as plain JSON data, every list in its order."""
     if isinstance(value, Mapping):
-        return {str(key): _ordered(item) for key, item in value.items()}
+        return {str(key): ordered(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_ordered(item) for item in value]
+        return [ordered(item) for item in value]
     return _scalar(value)
 
 
 def _scalar(value: object) -> Json:
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}  # a runtime may hold one; JSON has no number for it
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, date):

@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.model.desired import Strategy
 from reconciler.model.finding import Verdict
 from reconciler.model.plan import Action, ActionKind, InventoryItem, RunningStrategy
-from reconciler.planning.canonical import same_parameters
+from reconciler.planning.canonical import ordered, same_parameters
 from reconciler.planning.gate import Gate
 
 
@@ -40,11 +40,13 @@ def desired_strategy(
     gate: Gate,
     grace: Grace,
     obstacle: str | None = None,
+    enabled_on: str | None = None,
 ) -> Action:
     """The action for a strategy in git, whose runtime could be read.
 
     ``running`` is what the runtime holds of it, ``None`` when nothing. ``obstacle`` says what
-    besides the checks keeps it from starting.
+    besides the checks keeps it from starting; ``enabled_on`` is the connection on which this tool
+    had enabled it, where it had.
     """
     if not strategy.enabled:
         return _switched_off(strategy, running)
@@ -52,7 +54,7 @@ def desired_strategy(
         return _failed(strategy, running, gate)
     if gate.verdict is Verdict.UNKNOWN:
         return _unknown(strategy, running, gate, grace)
-    return _permitted(strategy, running, obstacle)
+    return _permitted(strategy, running, obstacle, enabled_on or strategy.connection)
 
 
 def unreadable(strategy: str, runtime: str, connection: str | None) -> Action:
@@ -143,7 +145,9 @@ def _unknown(strategy: Strategy, running: RunningStrategy | None, gate: Gate, gr
     return _act(ActionKind.HOLD, strategy, reason, *gate.checks)
 
 
-def _permitted(strategy: Strategy, running: RunningStrategy | None, obstacle: str | None) -> Action:
+def _permitted(
+    strategy: Strategy, running: RunningStrategy | None, obstacle: str | None, enabled_on: str
+) -> Action:
     after: Mapping[str, Any] = strategy.parameters
     if running is not None and running.enabled is None:
         return _act(ActionKind.UNKNOWN, strategy, f"runtime {strategy.runtime} does not tell whether it runs")
@@ -151,10 +155,13 @@ def _permitted(strategy: Strategy, running: RunningStrategy | None, obstacle: st
         return _act(ActionKind.BLOCKED, strategy, obstacle)
     if running is None or is_off(running):
         return _act(ActionKind.ENABLE, strategy, "every blocking check passes", after=after)
-    if same_parameters(running.parameters, after):
+    what = "its settings differ from git"
+    if enabled_on != strategy.connection:
+        what = f"git moved it from connection {enabled_on} to {strategy.connection}"
+    elif same_parameters(running.parameters, after):
         return _act(ActionKind.NONE, strategy, "runs as git says")
-    reason = "its settings differ from git, and every blocking check passes"
-    return _act(ActionKind.CHANGE, strategy, reason, before=running.parameters, after=after)
+    reason = f"{what}, and every blocking check passes"
+    return _act(ActionKind.CHANGE, strategy, reason, before=ordered(running.parameters), after=after)
 
 
 def _minutes(span: timedelta) -> str:

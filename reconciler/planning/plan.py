@@ -154,7 +154,13 @@ class _View:
             gate=gate(self.reports.get(strategy.connection), permits=self.permits),
             grace=grace,
             obstacle=self._obstacle(strategy),
+            enabled_on=self._enabled_on(strategy),
         )
+
+    def _enabled_on(self, strategy: Strategy) -> str | None:
+        """The connection on which this tool enabled it where git has it now."""
+        item = self.inventory.get(strategy.id)
+        return item.connection if item is not None and item.runtime == strategy.runtime else None
 
     def _obstacle(self, strategy: Strategy) -> str | None:
         """Why starting it could run it twice: it runs, or may run, in another runtime."""

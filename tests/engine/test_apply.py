@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -362,3 +363,10 @@ async def test_reordered_pairs_count_as_in_effect_as_they_do_for_planning(desk, 
 
     bots.enable = sorting
     assert states(await desk.apply(enable("a", {"pairs": ("ETH/USDT", "BTC/USDT")}))) == [DONE]
+
+
+async def test_a_change_records_the_connection_that_it_moved_to(desk):
+    await desk.apply(enable("btc"))
+    moved = replace(change("btc", {"pairs": ["BTC/USDT"]}), connection="kucoin")
+    assert states(await desk.apply(moved)) == [DONE]
+    assert desk.store.inventory()["btc"].connection == "kucoin"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from reconciler.checks import permits
 from reconciler.model.errors import UsageError
 from reconciler.model.plan import ActionKind, RunningStrategy
-from reconciler.planning import ended, gate
+from reconciler.planning import ended, from_json, gate, to_json
 
 FAILS = {"ip_whitelist_missing": "fail"}
 UNKNOWN = {"connection_test": "unknown"}
@@ -292,3 +293,45 @@ def test_what_somebody_else_stopped_after_it_left_git_is_no_longer_ours(make):
         {item.strategy: item for item in items},
     )
     assert {item.strategy for item in over} == {"off", "absent", "moved"}
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_numbers_that_json_has_not_are_a_difference_like_any_other(make, odd):
+    """A runtime may hold them; one such must not end the pass for all others."""
+    plan = make.plan(
+        make.desired(make.strategy(), make.strategy("off", enabled=False)),
+        runtimes={"paper": make.running("grid", settings={"stops": [odd, 1.5]}) | make.running("off")},
+    )
+    assert kinds(plan) == [("disable", "off", "paper"), ("change", "grid", "paper")]
+    text = to_json(plan, version="1", created_at=make.now)
+    from_json(text).require_same(plan)
+    assert repr(odd) in text
+    same = make.strategy(parameters=make.parameters | {"settings": {"stops": [odd, 1.5]}})
+    again = make.plan(
+        make.desired(same), runtimes={"paper": make.running("grid", settings={"stops": [odd, 1.5]})}
+    )
+    assert kinds(again) == [("none", "grid", "paper")]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "item", "expected"),
+    [
+        ({}, "spare", "change"),
+        ({}, "main", "none"),
+        ({}, None, "none"),
+        (FAILS, "spare", "disable"),
+        (UNKNOWN, "spare", "hold"),
+    ],
+)
+def test_a_strategy_that_moved_to_another_connection_is_no_longer_as_git_says(make, verdicts, item, expected):
+    """Else it would run on with the old key, which no check looks at once its connection is gone."""
+    plan = make.plan(
+        make.desired(make.strategy()),
+        reports=[make.report(**verdicts)],
+        runtimes={"paper": make.running("grid"), "live": {}},
+        inventory=[make.item("grid", connection=item)],
+    )
+    action = only(plan)
+    assert action.kind.value == expected
+    if expected == "change":
+        assert "from connection spare to main" in action.reason
