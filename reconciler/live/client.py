@@ -49,8 +49,12 @@ def prototype(exchange: Exchange, endpoints: Mapping[str, str]) -> _Ccxt:
 
 def guard_for(exchange: Exchange, made: _Ccxt) -> Guard:
     """The guard that lets through the calls of ``exchange`` to the hosts of ``made`` and nothing else."""
-    hosts = origins(made.urls, getattr(made, "hostname", None))
-    return Guard(exchange.id, calls=exchange.calls, origins=hosts)
+    return Guard(exchange.id, calls=exchange.calls, origins=hosts_of(made))
+
+
+def hosts_of(made: _Ccxt) -> frozenset[str]:
+    """Every origin that ``made`` may call."""
+    return origins(made.urls, getattr(made, "hostname", None))
 
 
 class Client:

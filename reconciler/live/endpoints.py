@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, Final
@@ -58,6 +58,24 @@ def _loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def refuse_clear(hosts: Iterable[str], proxy: str | None) -> None:
+    """Return unless a request in clear would go through a ``proxy`` on another machine.
+
+    Files name proxies, the operator names endpoints: a file must not decide who reads, or answers,
+    what the operator sends to loopback without TLS.
+
+    Raises:
+        UsageError: one of the origins ``hosts`` is plain HTTP, and ``proxy`` is not on loopback.
+    """
+    if proxy is None or _loopback(urlsplit(proxy).hostname or ""):
+        return
+    if any(urlsplit(host).scheme == "http" for host in hosts):
+        raise UsageError(
+            "an --endpoint of plain http would send signed requests in clear through an egress's proxy",
+            hint="give an https endpoint, or leave the proxy of that egress out",
+        )
 
 
 def redirect(urls: dict[str, Any], exchange: str, endpoints: Mapping[str, str]) -> None:

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from reconciler.exchanges import parse, registry
 from reconciler.exchanges.interface import Call, Exchange, Json
-from reconciler.live.client import Client, missing, prototype
+from reconciler.live.client import Client, hosts_of, missing, prototype
 from reconciler.live.egress import DIRECT, Exits
+from reconciler.live.endpoints import refuse_clear
 from reconciler.live.scrub import scrub_failure, scrub_report
 from reconciler.live.station import Station, Surroundings
 from reconciler.model.desired import EMPTY, Connection, Egress
@@ -75,7 +76,8 @@ async def observe(
     One connection's trouble is in its own observation and never stops another's.
 
     Raises:
-        UsageError: an endpoint names a host that its exchange has not.
+        UsageError: an endpoint names a host that its exchange has not, or is in clear where an
+            egress's proxy would read it.
         ObservationError: an egress or an exchange that cannot be used at all.
     """
     async with AsyncExitStack() as stack:
@@ -111,6 +113,8 @@ async def _stations(
         exchange = registry.get(target.connection.exchange)
         if exchange.id not in made:
             made[exchange.id] = prototype(exchange, options.endpoints)
+        if target.egress is not None:
+            refuse_clear(hosts_of(made[exchange.id]), target.egress.proxy)
         stations[place] = Station(
             exchange=exchange,
             made=made[exchange.id],

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from reconciler.model.desired import Egress
-from reconciler.model.errors import Mark
+from reconciler.model.errors import Mark, UsageError
 from reconciler.model.live import FailureKind as Kind
 
 MARK = Mark(file="connections.yaml", line=1)
@@ -321,3 +321,13 @@ async def test_the_way_to_a_proxy_is_not_the_way_out_of_it(world, opened, scheme
     seen = (await world.look(sandbox, world.target(key, egress=way)))["mexc-main"]
     assert seen.failure is None
     assert proxy.asked
+
+
+@BOTH
+async def test_nothing_goes_in_clear_to_a_proxy_on_another_machine(world, scheme):
+    """A file names the proxy: it must not see, nor answer, what the operator sends in clear."""
+    key = world.key()
+    sandbox = await world.start({"mexc": [key]})
+    way = leaving(f"{scheme}://proxy.example:1080")
+    with pytest.raises(UsageError, match="in clear"):
+        await world.look(sandbox, world.target(key, egress=way))
