@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -14,11 +15,34 @@ import click
 from reconciler.cli import options
 from reconciler.model.errors import ExitCode, ReconcilerError, SopsMissing
 from reconciler.resources import folder
+from reconciler.secrets.sops import VARIABLE
 
-_STEPS = (
-    (("--dry-run",), "A dry run: reads every key live, shows what would be done and why, changes nothing."),
-    (("--yes",), "The same, applied: only the strategy whose key passes every check is enabled."),
-    (("--dry-run",), "Once more: nothing is left to do; the blocked ones wait for their keys to be mended."),
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Play:
+    """One demonstration: a folder of the examples, and the exit code that each step must have."""
+
+    folder: str
+    code: ExitCode
+    steps: tuple[tuple[str, str], ...]
+
+
+_MAIN = _Play(
+    folder=".",
+    code=ExitCode.BLOCKED,
+    steps=(
+        ("--dry-run", "A dry run: reads every key live, shows what would be done and why, changes nothing."),
+        ("--yes", "The same, applied: only the strategy whose key passes every check is enabled."),
+        ("--dry-run", "Once more: nothing is left to do; the blocked ones wait for their keys to be mended."),
+    ),
+)
+_ALL = _Play(
+    folder="all-exchanges",
+    code=ExitCode.DONE,
+    steps=(
+        ("--dry-run", "One key on each of the ten exchanges, and what each exchange tells of it."),
+        ("--yes", "All of them pass, so all strategies are enabled."),
+    ),
 )
 
 _CLOSING = """\
@@ -35,46 +59,44 @@ class DemoFailed(ReconcilerError):
 
 @click.command()
 @options.sops
-def command(*, sops: str | None) -> None:
+@click.option(
+    "--all", "everything", is_flag=True, help="One connection on each of the ten exchanges instead."
+)
+def command(*, sops: str | None, everything: bool) -> None:
     """Run the main job on the sandbox: a dry run, an apply, and a dry run that has nothing left to do.
 
     Starts local exchanges that speak the real wire protocols and runs reconcile on
     examples/connections.yaml. Needs no account, no key and no network; leaves nothing behind.
     """
-    from reconciler.sandbox.load import load_scenario  # noqa: PLC0415
-    from reconciler.sandbox.running import SandboxThread  # noqa: PLC0415 - brings aiohttp
+    from reconciler.sandbox.load import load_scenario  # noqa: PLC0415 - brings aiohttp
+    from reconciler.sandbox.running import SandboxThread  # noqa: PLC0415 - the same
 
-    examples = folder("examples")
-    binary = sops or _sops()
+    play = _ALL if everything else _MAIN
+    files = folder("examples") / play.folder
+    environment = _environment(sops or os.environ.get(VARIABLE) or _sops())
     with (
-        SandboxThread(load_scenario(examples / "sandbox.yaml")) as sandbox,
+        SandboxThread(load_scenario(files / "sandbox.yaml")) as sandbox,
         tempfile.TemporaryDirectory(prefix="reconciler-demo-") as kept,
     ):
-        base = _base_arguments(examples, sandbox.endpoints, kept)
-        environment = _environment(examples, binary)
-        for arguments, comment in _STEPS:
-            code = _step([*base, *arguments], arguments, comment, environment)
-            if code != ExitCode.BLOCKED:
-                raise DemoFailed(
-                    f"the step ended with exit code {code} where {ExitCode.BLOCKED.value} was expected"
-                )
+        base = _base_arguments(files, sandbox.endpoints, kept)
+        for option, comment in play.steps:
+            code = _step([*base, option], option, comment, environment)
+            if code != play.code:
+                raise DemoFailed(f"a step ended with exit code {code} where {play.code.value} was expected")
     click.echo(_CLOSING)
 
 
-def _base_arguments(examples: Path, endpoints: Mapping[str, str], kept: str) -> list[str]:
-    given = ["-f", _short(examples / "connections.yaml"), "--state", f"sqlite:///{kept}/state.db"]
+def _base_arguments(files: Path, endpoints: Mapping[str, str], kept: str) -> list[str]:
+    given = ["-f", _short(files / "connections.yaml"), "--state", f"sqlite:///{kept}/state.db"]
     for name, url in endpoints.items():
         given += ["--endpoint", f"{name}={url}"]
     return given
 
 
-def _step(
-    arguments: Sequence[str], shown: Sequence[str], comment: str, environment: Mapping[str, str]
-) -> int:
+def _step(arguments: Sequence[str], option: str, comment: str, environment: Mapping[str, str]) -> int:
     """Run the command in a process of its own, so that it is what a person would have typed."""
-    file = arguments[1]
     click.secho(f"# {comment}", dim=True)
-    click.secho(f"$ reconcile -f {file} {' '.join(shown)}", bold=True)
+    click.secho(f"$ reconcile -f {arguments[1]} {option}", bold=True)
     sys.stdout.flush()
     done = subprocess.run(  # noqa: S603 - our own interpreter and module, arguments as a list
         [sys.executable, "-m", "reconciler.cli", *arguments], env=dict(environment), check=False
@@ -83,12 +105,13 @@ def _step(
     return done.returncode
 
 
-def _environment(examples: Path, sops: str) -> dict[str, str]:
+def _environment(sops: str) -> dict[str, str]:
     """This process's own, with the demo's key and sops, and without what would steer the steps."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("RECONCILER_", "SOPS_"))
     }
-    return {**kept, "RECONCILER_SOPS": sops, "SOPS_AGE_KEY_FILE": str((examples / "demo.agekey").resolve())}
+    key = (folder("examples") / "demo.agekey").resolve()
+    return {**kept, "RECONCILER_SOPS": sops, "SOPS_AGE_KEY_FILE": str(key)}
 
 
 def _sops() -> str:

@@ -77,8 +77,9 @@ def _word(finding: Finding) -> tuple[str, Role]:
 def _brief(finding: Finding) -> Line:
     """A finding on one line: a pass, advice, or what somebody answered for."""
     word, role = _word(finding)
-    answered = finding.waived_by or finding.attested_by
-    told = "; ".join(filter(None, (finding.evidence, f"by {answered}" if answered else "")))
+    answered = finding.waived_by or finding.attested_by or ""
+    by = f"by {answered}" if answered not in finding.evidence else ""
+    told = "; ".join(filter(None, (finding.evidence, by)))
     return labelled(word, finding.check, f": {shortened(told, LONGEST)}" if told else "", role=role)
 
 

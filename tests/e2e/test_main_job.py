@@ -233,3 +233,10 @@ class TestReviewedPlan:
         done = site.run("--plan", "plan.json")
         assert done.returncode == 3
         assert "Traceback" not in done.stderr
+
+    def test_a_target_beside_a_reviewed_plan_is_refused_not_ignored(self, site):
+        site.run("--dry-run", "--out", "plan.json")
+        done = site.call("--plan", "plan.json", "--target", "grid-backup")
+        assert done.returncode == 3
+        assert "--target" in done.stderr
+        assert not site.state.exists()
