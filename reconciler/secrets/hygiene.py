@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,18 +31,20 @@ class KeySource:
     fix: str = ""
 
 
-def key_sources(environ: Mapping[str, str]) -> tuple[KeySource, ...]:
+def key_sources(environ: Mapping[str, str], *, platform: str = sys.platform) -> tuple[KeySource, ...]:
     """Every place where sops looks for age, SSH and PGP keys, in its order, there or not.
 
     Reads names, modes and nothing else (github.com/getsops/sops, ``age/keysource.go``). A place
     that a variable names and that is not there has a warning; a default place has none.
     """
-    return tuple(_sources(environ))
+    return tuple(_sources(environ, platform))
 
 
-def _sources(environ: Mapping[str, str]) -> Iterator[KeySource]:
+def _sources(environ: Mapping[str, str], platform: str) -> Iterator[KeySource]:
     home = environ.get("HOME", "")
-    config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")  # noqa: PTH118 - may be empty
+    # As Go's os.UserConfigDir, which on macOS is another folder than elsewhere.
+    usual = "Library/Application Support" if platform == "darwin" else ".config"
+    config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, usual)  # noqa: PTH118 - may be empty
     for name in ("SOPS_AGE_KEY", "SOPS_AGE_KEY_CMD", "SOPS_AGE_SSH_PRIVATE_KEY_CMD"):
         yield _variable(name, environ)
     for name in ("SOPS_AGE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_FILE"):

@@ -67,3 +67,20 @@ def test_a_key_that_this_user_may_not_read(tmp_path: Path) -> None:
     key.chmod(0)
     source = found({"SOPS_AGE_KEY_FILE": str(key)})[str(key)]
     assert (source.readable, source.warning) == (False, "this user may not read it")
+
+
+@pytest.mark.parametrize(
+    ("platform", "more", "expected"),
+    [
+        ("linux", {}, ".config"),
+        ("darwin", {}, "Library/Application Support"),
+        ("darwin", {"XDG_CONFIG_HOME": "{home}/xdg"}, "xdg"),
+        ("darwin", {"XDG_CONFIG_HOME": ""}, "Library/Application Support"),
+    ],
+)
+def test_the_key_file_is_where_sops_looks_on_each_system(
+    home: Path, platform: str, more: dict[str, str], expected: str
+) -> None:
+    environ = {"HOME": str(home)} | {name: value.format(home=home) for name, value in more.items()}
+    sources = {source.name: source.path for source in key_sources(environ, platform=platform)}
+    assert sources["age keys"] == str(home / expected / "sops/age/keys.txt")
