@@ -44,8 +44,14 @@ _CODE: Final = ("code", "error_code", "errorCode", "err_code", "retCode", "ret_c
 _TALK: Final = ("message", "msg", "error", "error_message", "errmsg", "detail", "description", "reason")
 _ERROR_NAME: Final = re.compile(r"err(?:or)?s?(?:_?(?:code|msg|message|s))?", re.IGNORECASE)
 _NO_ERROR: Final = ("", "0", "none", "null", "false", "ok", "success", "[]", "{}")
-_VERDICT_NAMES: Final = ("success", "ok", "result", "status")
 _REFUSED_WORDS: Final = frozenset({"false", "error", "err", "fail", "failed", "failure", "ng"})
+#: Names of a verdict, and the words that refuse there. Zero says no only where the name is a yes.
+_VERDICTS: Final = {
+    "success": _REFUSED_WORDS | {"0"},
+    "ok": _REFUSED_WORDS | {"0"},
+    "result": _REFUSED_WORDS,
+    "status": _REFUSED_WORDS,
+}
 
 
 @cache
@@ -199,7 +205,7 @@ def _complains(body: Json) -> bool:
     told = parse.fields(body)
     if any(_ERROR_NAME.fullmatch(name) and _word(value) not in _NO_ERROR for name, value in told.items()):
         return True
-    if any(_word(told[name]) in _REFUSED_WORDS for name in _VERDICT_NAMES if name in told):
+    if any(_word(told[name]) in words for name, words in _VERDICTS.items() if name in told):
         return True
     # A code and a text with nothing beside them are a message, not an answer.
     talks = any(name in told for name in (*_CODE, *_TALK))
@@ -215,7 +221,7 @@ def _word(value: Json) -> str:
 def _tells_something(body: Json) -> bool:
     """Whether there is anything in an answer besides codes, texts and empty containers."""
     if isinstance(body, list):
-        return bool(body)
+        return any(not isinstance(item, list | dict) or _tells_something(item) for item in body)
     told = parse.fields(body)
     held = [value for value in told.values() if isinstance(value, list | dict)]
     return any(map(_tells_something, held)) if held else bool(told)
