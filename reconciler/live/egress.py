@@ -1,4 +1,4 @@
-"""One HTTP session for each egress, all on one TLS context: how requests leave this machine."""
+"""One HTTP session for each way out, all on one TLS context: how requests leave this machine."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from aiohttp_socks import ProxyConnector
 from reconciler.model.desired import Egress
 from reconciler.model.errors import ObservationError
 
-#: How this tool leaves when a connection names no egress.
-DIRECT: Final = ""
 _FAMILIES: Final = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 _SOCKS: Final = frozenset({"socks5", "socks5h"})
 _DNS_CACHE_SECONDS: Final = 300
@@ -31,6 +29,17 @@ class Exit:
 
     session: aiohttp.ClientSession = field(repr=False)
     proxy: str | None = field(default=None, repr=False)
+
+
+def way(egress: Egress | None) -> tuple[str, str]:
+    """What tells one way out from another: its proxy, or the family of a direct call.
+
+    Egresses without a proxy all leave this machine by one address, whatever they are called and
+    whatever addresses they declare; ``None`` leaves straight from here by IPv4.
+    """
+    if egress is None:
+        return "", "ipv4"
+    return (egress.proxy, "") if egress.proxy else ("", egress.family)
 
 
 class _OneFamily(aiohttp.ThreadedResolver):
@@ -59,7 +68,7 @@ class Exits:
     def __init__(self, *, limit: int) -> None:
         self._limit = limit
         self._stack = AsyncExitStack()
-        self._exits: dict[str, Exit] = {}
+        self._exits: dict[tuple[str, str], Exit] = {}
         self._tls: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Self:
@@ -74,8 +83,8 @@ class Exits:
         await self._stack.aclose()
 
     async def get(self, egress: Egress | None) -> Exit:
-        """The exit through ``egress`` (``None``: straight from here by IPv4), opened on first use."""
-        key = egress.id if egress else DIRECT
+        """The exit through ``egress``, opened on first use; egresses that leave alike share it."""
+        key = way(egress)
         if key not in self._exits:
             self._exits[key] = await self._open(egress)
         return self._exits[key]

@@ -13,7 +13,7 @@ from typing import Any, Final
 from reconciler.exchanges import parse, registry
 from reconciler.exchanges.interface import Call, Exchange, Json
 from reconciler.live.client import Client, hosts_of, missing, prototype
-from reconciler.live.egress import DIRECT, Exits
+from reconciler.live.egress import Exits, way
 from reconciler.live.endpoints import refuse_clear
 from reconciler.live.scrub import scrub_failure, scrub_report
 from reconciler.live.station import Station, Surroundings
@@ -33,6 +33,8 @@ from reconciler.model.secret import Credentials
 _LOG: Final = logging.getLogger("reconciler.live")
 #: Both proofs of one connection run at once.
 _CALLS_AT_ONCE: Final = 2
+#: An exchange, and the way out to it: what one budget is for.
+_Place = tuple[str, tuple[str, str]]
 
 
 def _now() -> datetime:
@@ -95,17 +97,17 @@ async def observe(
     return {target.connection.id: done[target.connection.id] for target in targets}
 
 
-def _place(target: Target) -> tuple[str, str]:
-    return target.connection.exchange, target.egress.id if target.egress else DIRECT
+def _place(target: Target) -> _Place:
+    return target.connection.exchange, way(target.egress)
 
 
 async def _stations(
     targets: Sequence[Target], options: ObserveOptions, stack: AsyncExitStack
-) -> dict[tuple[str, str], Station]:
-    """One station for each exchange and egress that will be asked; one prototype for each exchange."""
+) -> dict[_Place, Station]:
+    """One station for each exchange and way out that will be asked; one prototype for each exchange."""
     exits = await stack.enter_async_context(Exits(limit=options.max_parallel * _CALLS_AT_ONCE))
     made: dict[str, Any] = {}
-    stations: dict[tuple[str, str], Station] = {}
+    stations: dict[_Place, Station] = {}
     for target in targets:
         place = _place(target)
         if place in stations or not _wanted(target):

@@ -210,3 +210,28 @@ async def test_no_secret_in_a_traceback(start, a_key, a_target, look, monkeypatc
     shown = "".join("".join(traceback.format_exception(error)) for error in raised)
     assert key.api_key not in shown
     assert "signature" not in shown
+
+
+async def test_egresses_that_leave_alike_share_one_budget_and_one_look_around(world, roomy):
+    """An egress is a name: without proxies, all of them leave this machine by the same address."""
+    keys = [world.key("kucoin", name=name) for name in ("one", "two", "three")]
+    sandbox = await world.start({"kucoin": keys})
+    ways = [
+        None,
+        Egress(id="eu", addresses=(ip_network("203.0.113.10/32"),), mark=MARK),
+        Egress(id="us", addresses=(ip_network("198.51.100.7/32"),), mark=MARK),
+    ]
+    targets = [world.target(key, exchange="kucoin", egress=way) for key, way in zip(keys, ways, strict=True)]
+    seen = await world.look(sandbox, *targets)
+    assert not [one.failure for one in seen.values() if one.failure]
+    public = sorted(request.path for request in sandbox.requests if not request.key)
+    assert public == ["/api/v1/my-ip", "/api/v1/status", "/api/v1/timestamp"]
+
+
+async def test_the_operators_word_is_each_egresss_own(world):
+    keys = [world.key(name=name) for name in ("one", "two")]
+    sandbox = await world.start({"mexc": keys})
+    words = ("203.0.113.10", "198.51.100.7")
+    ways = [Egress(id=f"e{word[:3]}", addresses=(ip_network(word),), mark=MARK) for word in words]
+    seen = await world.look(sandbox, *map(lambda k, w: world.target(k, egress=w), keys, ways))
+    assert tuple(one.caller_ip for one in seen.values()) == words
