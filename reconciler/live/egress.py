@@ -62,7 +62,8 @@ class Exits:
     One family per egress, because a host with both would see the other's address, which no
     whitelist holds; behind a proxy it is the proxy that chooses. No cookies and no environment
     proxies: nothing of one key's answers, and nothing of the machine's settings, may reach
-    another key's requests.
+    another key's requests. ``limit`` is of connections to one host, so that an exchange that
+    hangs takes none from another.
     """
 
     def __init__(self, *, limit: int) -> None:
@@ -107,7 +108,8 @@ class Exits:
             ssl=self._context(),
             # The address of a proxy may be of either family, whatever leaves from it.
             resolver=None if proxied else _OneFamily(family),
-            limit=self._limit,
+            limit=0,
+            limit_per_host=self._limit,
             ttl_dns_cache=_DNS_CACHE_SECONDS,
         )
 
@@ -115,7 +117,7 @@ class Exits:
         url = proxy.replace("socks5h://", "socks5://", 1)
         # Names are resolved by the proxy: its country's answer is the one that counts.
         connector: aiohttp.TCPConnector = ProxyConnector.from_url(
-            url, ssl=self._context(), limit=self._limit, rdns=True
+            url, ssl=self._context(), limit=0, limit_per_host=self._limit, rdns=True
         )
         return connector
 

@@ -7,6 +7,7 @@ import logging
 import traceback
 from dataclasses import replace
 from ipaddress import ip_network
+from itertools import pairwise
 
 import pytest
 
@@ -235,3 +236,15 @@ async def test_the_operators_word_is_each_egresss_own(world):
     ways = [Egress(id=f"e{word[:3]}", addresses=(ip_network(word),), mark=MARK) for word in words]
     seen = await world.look(sandbox, *map(lambda k, w: world.target(k, egress=w), keys, ways))
     assert tuple(one.caller_ip for one in seen.values()) == words
+
+
+async def test_an_exchange_that_hangs_takes_no_connection_from_another(world, roomy):
+    stuck = Faults(delay_ms=9000)
+    hangs = Faults(paths={"/api/v3/account": stuck, "/api/v3/openOrders": stuck})
+    slow, quick = world.key(faults=hangs), [world.key("kucoin", name=f"k{n}") for n in range(15)]
+    sandbox = await world.start({"mexc": [slow], "kucoin": quick}, faults={"kucoin": Faults(delay_ms=20)})
+    targets = [world.target(slow), *(world.target(key, exchange="kucoin") for key in quick)]
+    seen = await world.look(sandbox, *targets, timeout=1.0, max_parallel=1)
+    assert not [one for one in seen.values() if one.failure]
+    asked = sorted(request.at for request in sandbox.requests if request.exchange == "kucoin")
+    assert max(after - before for before, after in pairwise(asked)).total_seconds() < 0.6
