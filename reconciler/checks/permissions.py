@@ -20,6 +20,12 @@ _UNREADABLE = (
     "version of this tool that knows them."
 )
 
+_SILENT = "Nobody but the exchange knows whether the bot could do its work with this key."
+_WAIVE = (
+    "Look it up at the exchange; where it cannot tell this tool, waive the check in the files for a time: "
+    "`waivers: [{{check: {}, ...}}]`."
+)
+
 _TRADING = (Permission.SPOT, Permission.MARGIN, Permission.FUTURES, Permission.OPTIONS)
 
 
@@ -111,7 +117,10 @@ def _missing(permission: Permission, id_: str, cause: str, fix: str, explanation
         if granted is None and permission is Permission.READ and _read_proven(case):
             return passed("the balance was read with this key")
         if granted is None:
-            return unknown(f"the exchange does not tell whether {permission} is granted{_words(report)}")
+            evidence = f"the exchange does not tell whether {permission} is granted{_words(report)}"
+            return unknown(
+                evidence, cause=_SILENT, fix=_WAIVE.format(id_) if not report.unknown_words else ""
+            )
         return passed(f"{permission} is granted") if granted else failed(f"{permission} is not granted")
 
     return Check(

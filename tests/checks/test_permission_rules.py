@@ -130,6 +130,13 @@ def test_a_needed_permission_must_be_granted(make, check, granted, verdict):
     assert make.ask(case, check).verdict is verdict
 
 
+def test_where_the_exchange_cannot_tell_the_fix_is_a_waiver(make):
+    answer = make.ask(make.case(report=make.report(spot=None)), "permission-trade-missing")
+    assert "check: permission-trade-missing" in answer.fix
+    strange = make.report(spot=None, unknown_words=("superTrade",))
+    assert "waive" not in make.ask(make.case(report=strange), "permission-trade-missing").fix
+
+
 def test_a_balance_that_was_read_proves_reading_where_the_exchange_has_no_word_for_it(make):
     silent = make.report(read=None)
     assert make.ask(make.case(report=silent), "permission-read-missing").verdict is PASS
