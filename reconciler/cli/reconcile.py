@@ -26,6 +26,7 @@ def run(
     yes: bool,
     out: str | None,
     plan: str | None,
+    targets: tuple[str, ...],
     detailed_exitcode: bool,
     verbose: bool,
     no_color: bool,
@@ -36,8 +37,14 @@ def run(
     """Do the main job and give the exit code."""
     _sensible(dry_run=dry_run, yes=yes, out=out, plan=plan, detailed_exitcode=detailed_exitcode)
     show = screen.Screen(output=output, output_files=output_files, verbose=verbose, no_color=no_color)
+    if plan and targets:
+        raise UsageError(
+            "--plan applies the whole of what was reviewed, so --target does not go with it",
+            hint="review a plan of the targets alone: --dry-run --target ID --out FILE",
+        )
     reviewed = _read_plan(plan) if plan else None
-    with settings_from(files=configuration(files), verbose=verbose, **chosen) as settings:
+    chosen |= {"files": configuration(files), "targets": targets}
+    with settings_from(verbose=verbose, **chosen) as settings:
         if dry_run:
             return _dry_run(settings, show, out=out, detailed=detailed_exitcode)
         if reviewed:
