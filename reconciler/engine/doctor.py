@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from reconciler.checks.reading import MAX_CLOCK_SKEW
 from reconciler.engine.files import read
 from reconciler.engine.settings import Settings
 from reconciler.model.desired import Desired
@@ -15,9 +16,6 @@ from reconciler.model.errors import ConfigError, ExitCode, SecretsError, most_ur
 from reconciler.secrets.creation_rules import find_rules, lint_rules
 from reconciler.secrets.hygiene import key_sources
 from reconciler.secrets.sops import find_sops
-
-#: An exchange refuses a signed request from one second ahead of its clock.
-MAX_SKEW = 1.0
 
 
 async def examine(settings: Settings, *, offline: bool = False) -> tuple[Diagnosis, ...]:
@@ -167,7 +165,7 @@ def _clock(exchange: str, skew: float | None) -> Diagnosis:
             detail=f"{exchange} did not tell its time",
             fix="check that this machine reaches the exchange",
         )
-    if abs(skew) > MAX_SKEW:
+    if abs(skew) > MAX_CLOCK_SKEW:
         return Diagnosis(
             subject="clock",
             state=State.WARN,
@@ -175,5 +173,5 @@ def _clock(exchange: str, skew: float | None) -> Diagnosis:
             fix="synchronise this machine's clock (NTP)",
         )
     return Diagnosis(
-        subject="clock", state=State.OK, detail=f"{exchange} within {MAX_SKEW:.0f} s ({skew:+.2f} s)"
+        subject="clock", state=State.OK, detail=f"{exchange} within {MAX_CLOCK_SKEW:.0f} s ({skew:+.2f} s)"
     )
