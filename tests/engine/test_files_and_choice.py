@@ -1,0 +1,121 @@
+"""Which files and connections a run takes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reconciler.checks import CATALOGUE
+from reconciler.engine.choose import chosen_connections, named_connections
+from reconciler.engine.files import read
+from reconciler.model.errors import ConfigError, UsageError
+
+
+def document(*checks):
+    def connection(id_):
+        return {
+            "name": id_,
+            "exchange": "mexc",
+            "market": "spot",
+            "credentials": f"secrets/{id_}.sops.yaml",
+        }
+
+    def strategy(id_):
+        return {
+            "name": id_,
+            "connection": id_.partition("-")[0],
+            "runtime": "paper",
+            "enabled": True,
+            "pairs": ["BTC/USDT"],
+            "risk_level": "conservative",
+            "margin_limit": {"amount": "500", "currency": "USDT"},
+        }
+
+    return {
+        "version": 1,
+        "connections": {id_: connection(id_) for id_ in ("spare", "main", "third")},
+        "runtimes": {"paper": {"type": "ledger"}},
+        "strategies": {id_: strategy(id_) for id_ in ("main-grid", "main-trend", "third-grid")},
+        "waivers": [
+            {
+                "check": check,
+                "connection": "main",
+                "reason": "moving",
+                "approved_by": "treasury",
+                "until": "2026-12-31",
+            }
+            for check in checks
+        ],
+    }
+
+
+@pytest.fixture
+def load(tmp_path):
+    def work(*checks):
+        (tmp_path / "secrets").mkdir(exist_ok=True)
+        for id_ in ("spare", "main", "third"):
+            (tmp_path / "secrets" / f"{id_}.sops.yaml").touch()
+        path = tmp_path / "connections.yaml"
+        path.write_text(json.dumps(document(*checks), indent=1))
+        return read([str(path)])
+
+    return work
+
+
+def ids(connections):
+    return [connection.id for connection in connections]
+
+
+def test_a_waiver_of_any_check_of_the_catalogue_is_read_but_of_withdrawals(load):
+    others = set(CATALOGUE) - {"withdraw-enabled"}
+    assert {waiver.check for waiver in load(*others).waivers} == others
+    with pytest.raises(ConfigError, match="1 error"):
+        load("withdraw-enabled")
+
+
+def test_every_waiver_of_a_check_that_does_not_exist_is_an_error_with_its_place(load):
+    with pytest.raises(ConfigError) as caught:
+        load("ip-whitelist-extra", "ip-whitelist-exta", "zzzzzz")
+    near, far = caught.value.problems
+    assert (near.code, far.code) == ("unknown-check", "unknown-check")
+    assert "ip-whitelist-extra" in near.fix
+    assert "reconcile explain" in far.fix
+    assert near.mark.line < far.mark.line
+
+
+def test_all_connections_or_those_named_once_and_by_id(load):
+    desired = load()
+    assert ids(named_connections(desired, ())) == ["main", "spare", "third"]
+    assert ids(named_connections(desired, ("third", "main", "third"))) == ["main", "third"]
+
+
+def test_a_name_that_is_not_in_the_files_is_refused_with_what_is_near_or_there(load):
+    with pytest.raises(UsageError, match="'mian'") as caught:
+        named_connections(load(), ("main", "mian"))
+    assert "main" in caught.value.hint
+    with pytest.raises(UsageError) as caught:
+        named_connections(
+            load(),
+            ("main-grid",),
+        )
+    assert "main" in caught.value.hint
+    with pytest.raises(UsageError) as caught:
+        named_connections(load(), ("zzzzzz",))
+    assert caught.value.hint == "there are: main, spare, third"
+
+
+@pytest.mark.parametrize(
+    ("targets", "looked_at"),
+    [
+        ((), ["main", "spare", "third"]),
+        (("spare",), ["spare"]),
+        (("main-grid",), ["main"]),
+        (("main-grid", "main-trend", "main"), ["main"]),
+        (("third-grid", "spare"), ["spare", "third"]),
+        # Only the inventory still knows it: there is no key to look at, and never all of them.
+        (("left-git",), []),
+    ],
+)
+def test_targets_choose_the_connections_that_they_stand_on(load, targets, looked_at):
+    assert ids(chosen_connections(load(), targets)) == looked_at
