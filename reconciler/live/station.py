@@ -90,10 +90,8 @@ class Station:
         Raises:
             CallFailed: what the last attempt found.
         """
-        async for attempt in attempts():
-            with attempt:
-                return await self._once(client, call, params)
-        raise AssertionError("an attempt either returns or raises")
+        body, _ = await self._told(client, call, params)
+        return body
 
     async def measure_skew(self) -> float | None:
         """This machine's clock minus the exchange's, in seconds, allowing for the time on the way."""
@@ -101,24 +99,33 @@ class Station:
         if call is None:
             return None
         async with self._measuring:
-            started = self._clock()
-            body = await self.ask(self._public, call)
-            ended = self._clock()
+            body, when = await self._told(self._public, call)
         try:
             told = self.exchange.parse_time(body) / 1000
         except ValueError:
             raise unexpected(call.name, "it tells no time that we can read.") from None
-        return (started + ended) / 2 - told
+        return when - told
 
-    async def _once(self, client: Client, call: Call, params: Mapping[str, Any] | None) -> Json:
+    async def _told(
+        self, client: Client, call: Call, params: Mapping[str, Any] | None = None
+    ) -> tuple[Json, float]:
+        """The body of a success, and when it was told: half-way through the one call that succeeded."""
+        async for attempt in attempts():
+            with attempt:
+                return await self._once(client, call, params)
+        raise AssertionError("an attempt either returns or raises")
+
+    async def _once(self, client: Client, call: Call, params: Mapping[str, Any] | None) -> tuple[Json, float]:
         try:
             await self._bucket.take(call.weight)
         except BudgetSpent as spent:
             raise CallFailed(_paused(call, spent.seconds)) from None
+        started = self._clock()
         answer = await client.call(call, params)
+        middle = (started + self._clock()) / 2
         failure = self.exchange.judge(answer)
         if failure is None:
-            return answer.body
+            return answer.body, middle
         if failure.kind is FailureKind.RATE_LIMITED:
             named = failure.retry_after
             self._bucket.penalise(DEFAULT_PAUSE if named is None else named)
