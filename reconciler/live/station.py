@@ -126,10 +126,15 @@ class Station:
         failure = self.exchange.judge(answer)
         if failure is None:
             return answer.body, middle
-        if failure.kind is FailureKind.RATE_LIMITED:
-            named = failure.retry_after
-            self._bucket.penalise(DEFAULT_PAUSE if named is None else named)
+        self._rest(failure)
         raise CallFailed(failure)
+
+    def _rest(self, failure: Failure) -> None:
+        """Let all calls rest for as long as the exchange asks; an overloaded one asks too (503)."""
+        if failure.retryable and failure.retry_after is not None:
+            self._bucket.penalise(failure.retry_after)
+        elif failure.kind is FailureKind.RATE_LIMITED:
+            self._bucket.penalise(DEFAULT_PAUSE)
 
     async def _look_around(self) -> Surroundings:
         try:

@@ -13,6 +13,8 @@ from reconciler.live.budget import Bucket
 from reconciler.live.client import prototype
 from reconciler.live.egress import Exits
 from reconciler.live.station import Station
+from reconciler.model.live import CallFailed
+from reconciler.sandbox.scenario import Faults, Verbatim
 
 
 class Clock:
@@ -67,3 +69,13 @@ async def test_waiting_for_a_turn_is_no_difference_of_clocks(a_station):
     skew = await station.measure_skew()
     assert clock.now - before == pytest.approx(10, abs=0.1)
     assert skew == pytest.approx(10, abs=1)
+
+
+@pytest.mark.parametrize(("status", "paused"), [(429, 30), (503, 30), (500, 30)])
+async def test_a_named_pause_is_kept_whatever_is_the_reason(a_station, status, paused):
+    answer = Verbatim(status=status, headers={"Retry-After": "15"}, body={})
+    station, _, clock = await a_station(faults={"mexc": Faults(verbatim=answer)})
+    before = clock.now
+    with pytest.raises(CallFailed):
+        await station.measure_skew()
+    assert clock.now - before == pytest.approx(paused, abs=0.1)
