@@ -263,6 +263,26 @@ class TestFiles:
         (tree / "link.yaml").symlink_to(sops_file())
         assert judged(connection(tree / "link.yaml")) == []
 
+    def test_a_link_that_takes_the_place_of_the_file_is_not_followed(
+        self, tree: Path, connection: Make, sops_file: SopsFile, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The file is exchanged in the moment between the look at its path and its opening."""
+        path = sops_file()
+        outside = shutil.copy(path, tree.parent / "outside.yaml")
+        look = os.path.realpath
+
+        def look_and_exchange(name: str) -> str:
+            real = look(name)
+            if name == str(path):
+                path.unlink()
+                path.symlink_to(outside)
+            return real
+
+        monkeypatch.setattr(os.path, "realpath", look_and_exchange)
+        ((kind, message),) = judged(connection(path))
+        assert kind is NotASecretFile
+        assert "cannot be opened" in message
+
     def test_too_large(self, tree: Path, connection: Make) -> None:
         path = tree / "large.yaml"
         with path.open("wb") as stream:
