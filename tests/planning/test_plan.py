@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.checks import permits
+from reconciler.checks import CATALOGUE, permits
 from reconciler.model.errors import UsageError
 from reconciler.model.plan import ActionKind, RunningStrategy
 from reconciler.planning import ended, from_json, gate, to_json
+from reconciler.planning.gate import ROOTS
 
 FAILS = {"ip_whitelist_missing": "fail"}
 UNKNOWN = {"connection_test": "unknown"}
@@ -335,3 +336,26 @@ def test_a_strategy_that_moved_to_another_connection_is_no_longer_as_git_says(ma
     assert action.kind.value == expected
     if expected == "change":
         assert "from connection spare to main" in action.reason
+
+
+@pytest.mark.parametrize(
+    ("silent", "named"),
+    [
+        (("credentials_unreadable", "connection_test", "withdraw_enabled"), ("credentials-unreadable",)),
+        (("connection_test", "withdraw_enabled", "key_shared"), ("connection-test",)),
+        (("withdraw_enabled", "key_shared"), ("key-shared", "withdraw-enabled")),
+        # A silence that only advises is no root of anything.
+        (("withdraw_enabled", "clock_skew"), ("withdraw-enabled",)),
+    ],
+)
+def test_of_many_silent_checks_the_one_behind_the_others_is_named(make, silent, named):
+    shut = gate(make.report(**dict.fromkeys(silent, "unknown")), permits=permits)
+    assert (shut.verdict.value, shut.checks) == ("unknown", named)
+
+
+def test_a_root_that_is_silent_hides_no_check_that_failed(make):
+    """Naming the root is for people; whether the gate is shut never hangs on it."""
+    shut = gate(make.report(credentials_unreadable="unknown", secret_plaintext="fail"), permits=permits)
+    assert (shut.verdict.value, shut.checks) == ("fail", ("secret-plaintext",))
+    assert set(ROOTS) <= set(CATALOGUE)
+    assert not any(CATALOGUE[root].waivable for root in ROOTS)
