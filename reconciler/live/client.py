@@ -100,13 +100,15 @@ class Client:
         return self._answer(call, reply)
 
     def correct_clock(self, skew: float) -> None:
-        """Sign with the exchange's time from now on, where ``skew`` is more than is tolerated."""
-        if abs(skew) <= TOLERATED_SKEW:
-            return
+        """Sign with the exchange's time from now on, or with this machine's where both agree."""
         clock = self._clock
-        self._ccxt.milliseconds = lambda: int((clock() - skew) * 1000)
-        self._ccxt.microseconds = lambda: int((clock() - skew) * 1_000_000)
-        self._ccxt.seconds = lambda: int(clock() - skew)
+        if abs(skew) > TOLERATED_SKEW:
+            self._ccxt.milliseconds = lambda: int((clock() - skew) * 1000)
+            self._ccxt.microseconds = lambda: int((clock() - skew) * 1_000_000)
+            self._ccxt.seconds = lambda: int(clock() - skew)
+            return
+        for name in ("milliseconds", "microseconds", "seconds"):
+            vars(self._ccxt).pop(name, None)
 
     def close(self) -> None:
         """Forget the credentials and let go of the session; the client makes no call after this."""

@@ -122,6 +122,17 @@ def test_the_exchanges_clock_signs(skew):
     assert one._ccxt.microseconds() == (5000 - skew) * 1_000_000
 
 
+@pytest.mark.parametrize("skew", [0.0, 30.0])
+def test_a_later_measure_replaces_the_earlier(skew):
+    one, _ = client(skew=90.0, clock=lambda: 5000.0)
+    one.correct_clock(skew)
+    fresh, _ = client(skew=skew, clock=lambda: 5000.0)
+    if skew:
+        assert one._ccxt.milliseconds() == fresh._ccxt.milliseconds() == (5000 - skew) * 1000
+    else:
+        assert not {"milliseconds", "microseconds", "seconds"} & set(vars(one._ccxt))
+
+
 def test_what_is_missing():
     kucoin, mexc = registry.get("kucoin"), registry.get("mexc")
     without = Credentials(api_key=Secret("k"), secret=Secret("s"))
