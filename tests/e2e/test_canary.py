@@ -13,7 +13,8 @@ from reconciler.resources import folder
 from reconciler.sandbox.scenario import Verbatim
 from reconciler.sandbox.venues import venue
 
-SCENARIO = yaml.safe_load((folder("examples") / "sandbox.yaml").read_text())
+EXAMPLES = folder("examples")
+SCENARIO = yaml.safe_load((EXAMPLES / "sandbox.yaml").read_text())
 PLANTED = sorted(
     {
         str(key[field])
@@ -43,11 +44,13 @@ def hunt(text: str, where: str) -> None:
 
 
 def hunt_everywhere(site, done, where: str) -> None:
-    """In what was printed, and in every file that the run left."""
+    """In what was printed, and in every file that the run left, whatever its name."""
     hunt(done.stdout, f"{where}: stdout")
     hunt(done.stderr, f"{where}: stderr")
-    for path in [*site.root.rglob("*.json"), *site.root.rglob("*.db*"), *site.root.rglob("*.txt")]:
-        hunt(path.read_bytes().decode("utf-8", "replace"), f"{where}: {path.name}")
+    for path in site.root.parent.rglob("*"):
+        given = path.is_relative_to(site.root) and (EXAMPLES / path.relative_to(site.root)).exists()
+        if path.is_file() and not given:
+            hunt(path.read_bytes().decode("utf-8", "replace"), f"{where}: {path.name}")
 
 
 COMMANDS = [
