@@ -108,7 +108,7 @@ class Client:
             self._ccxt.seconds = lambda: int(clock() - skew)
             return
         for name in ("milliseconds", "microseconds", "seconds"):
-            vars(self._ccxt).pop(name, None)
+            self._ccxt.__dict__.pop(name, None)
 
     def close(self) -> None:
         """Forget the credentials and let go of the session; the client makes no call after this."""
