@@ -215,8 +215,15 @@ def _signing(instance: _Ccxt) -> Callable[..., Any]:
     return signed
 
 
+#: What code raises that asks for something that is not there; no form of a secret leads to it.
+_FAULTS: Final = (AttributeError, KeyError, NameError)
+
+
 def _cannot_sign(error: Exception, exchange: str) -> NoReturn:
-    if isinstance(error, _CCXT_ERRORS.BaseError) and not isinstance(error, _CCXT_ERRORS.AuthenticationError):
+    ccxts = isinstance(error, _CCXT_ERRORS.BaseError)
+    refused = isinstance(error, _CCXT_ERRORS.AuthenticationError)
+    # "Wrong secret" stops a running bot at once, so a fault in ccxt must never be told as one.
+    if isinstance(error, _FAULTS) or (ccxts and not refused):
         raise ObservationError(f"ccxt cannot form a request to {exchange} ({type(error).__name__})") from None
     kind = FailureKind.BAD_SIGNATURE
     message = f"{KINDS[kind].title}: the secret does not have the form that {exchange} signs with."

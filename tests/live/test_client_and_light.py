@@ -133,6 +133,22 @@ def test_a_later_measure_replaces_the_earlier(skew):
         assert not {"milliseconds", "microseconds", "seconds"} & set(vars(one._ccxt))
 
 
+@pytest.mark.parametrize("fault", [KeyError, AttributeError, NameError])
+async def test_a_fault_of_ccxt_in_signing_is_no_refusal_of_the_key(monkeypatch, fault):
+    """A refusal stops a running bot at once: a change in ccxt must not stop all of them."""
+    made = prototype(registry.get("mexc"), {})
+
+    def sign(self, *args, **kwargs):
+        raise fault(self.secret)
+
+    monkeypatch.setattr(type(made), "sign", sign)
+    one = Client(made=made, session=Nowhere(), credentials=SECRETS)
+    with pytest.raises(ObservationError) as caught:
+        await one.call(registry.get("mexc").calls[1])
+    assert "sec-222" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
 def test_what_is_missing():
     kucoin, mexc = registry.get("kucoin"), registry.get("mexc")
     without = Credentials(api_key=Secret("k"), secret=Secret("s"))
