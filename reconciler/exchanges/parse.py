@@ -110,6 +110,8 @@ def _restricted(entries: tuple[str, ...]) -> IpWhitelist:
         if networks is None and not _MASKED.fullmatch(entry):
             return IpWhitelist()
         masked = masked or networks is None
+        if any(network.prefixlen == 0 for network in networks or ()):
+            return IpWhitelist(restricted=False, addresses=())
         found.extend(_shown(network) for network in networks or ())
     return IpWhitelist(restricted=True, addresses=None if masked else tuple(dict.fromkeys(found)))
 
@@ -125,13 +127,15 @@ def _networks(entry: str) -> tuple[Network, ...] | None:
     """An address, a network or a range ``a-b`` as networks; ``None`` when it is none of them."""
     try:
         if "-" not in entry:
-            network = ip_network(entry, strict=False)
-            # 0.0.0.0 means "any" to some and "none" to others: unknown.
-            return None if network.network_address.is_unspecified else (network,)
-        first, last = (ip_address(part) for part in entry.split("-", 1))
-        return _range(first, last)
+            found: tuple[Network, ...] | None = (ip_network(entry, strict=False),)
+        else:
+            first, last = (ip_address(part) for part in entry.split("-", 1))
+            found = _range(first, last)
     except ValueError:
         return None
+    # 0.0.0.0 means "any" to some and "none" to others: unknown. A /0 is all there is.
+    odd = any(n.network_address.is_unspecified and n.prefixlen for n in found or ())
+    return None if odd else found
 
 
 def _range(first: IPv4Address | IPv6Address, last: IPv4Address | IPv6Address) -> tuple[Network, ...] | None:
