@@ -52,10 +52,12 @@ wheel: $(VENV)/.dev ## Build the wheel, install it into an empty environment, ru
 
 docs: $(VENV)/.dev ## Write the generated pages anew
 	$(BIN)/python -m reconciler.checks.docs > docs/checks.md
+	$(BIN)/python -m reconciler.exchanges.docs > docs/exchanges/README.md
 
 bench: $(VENV)/.dev ## Print the benchmarks' figures
 	$(BIN)/python bench/startup.py
-	$(BIN)/python bench/pass.py
+	$(BIN)/python bench/pass.py --exchanges all
+	$(BIN)/python bench/pass.py --exchanges all --failing 100
 
 clean: ## Remove what was built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

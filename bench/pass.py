@@ -1,10 +1,12 @@
 """How long, how busy and how large a live read of many connections is, against its floor.
 
     python bench/pass.py --connections 1000 --latency-ms 50 --no-budget
+    python bench/pass.py --exchanges all --failing 100
 
-A sandbox in another process answers after the given latency. The floor is what no client could
-beat: the slowest exchange's documented budget, or the latency of the calls that must follow one
-another, divided by how many connections are read at once.
+Sandboxes in other processes answer after the given latency. The floor is what no client could beat:
+the slowest exchange's documented budget for the requests that were really made, or the latency of
+those that must follow one another, divided by how many connections are read at once. Failing
+connections fail in every way that the sandbox knows; the others are read beside them.
 """
 
 from __future__ import annotations
@@ -17,47 +19,72 @@ import resource
 import subprocess
 import sys
 import time
-from collections import Counter
-from dataclasses import replace
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import stamina
 
 from reconciler.exchanges import registry
+from reconciler.exchanges.interface import Budget
+from reconciler.live import station
+from reconciler.live.budget import Bucket
 from reconciler.live.observe import ObserveOptions, Target, observe
 from reconciler.model.desired import Connection, CredentialRef, Market
 from reconciler.model.errors import Mark
+from reconciler.model.live import Observation
 from reconciler.model.secret import Credentials, Secret
+from reconciler.resources import folder
+from reconciler.sandbox.load import load_scenario
 from reconciler.sandbox.running import SandboxThread
 from reconciler.sandbox.scenario import ExchangeSpec, Faults, Key, Scenario
 
 MARK = Mark(file="bench", line=1)
-#: Permission words of a key that can read, and the latencies that one connection takes in a row.
-WORDS = {"mexc": "SPOT_ACCOUNT_READ,SPOT_DEAL_READ", "kucoin": "General,Spot"}
-DEPTH = {"mexc": 3, "kucoin": 2}
-#: The calls of one connection, by name.
-CALLS = {"mexc": ("key", "uid", "balance", "orders"), "kucoin": ("key", "balance", "orders")}
+#: Both proofs of a connection are asked at once.
+AT_ONCE = 2
+#: What is wrong with failing connections, in turn; none asks for a pause, which would be obeyed.
+TROUBLES = (
+    {"error": "bad_signature"},
+    {"error": "permission_denied"},
+    {"error": "ip_not_allowed"},
+    {"error": "invalid_key"},
+    {"outage": 503},
+    {"outage": "closed"},
+    {"html": 200},
+    {"cut": True},
+)
+SPENT: dict[str, float] = defaultdict(float)
+REQUESTS: Counter[str] = Counter()
 
 
-def keys_of(exchange: str, count: int) -> dict[str, Key]:
-    """``count`` keys of one exchange, by name."""
-    names = (f"{exchange}-{n}" for n in range(count))
-    return {
-        name: Key(
-            name=name,
-            api_key=f"key-of-{name}",
-            secret=f"secret-of-{name}",
-            passphrase="passphrase",
-            permissions=WORDS[exchange],
-        )
-        for name in names
-    }
+def example_keys() -> dict[str, Key]:
+    """The demo's good key of each exchange."""
+    scenario = load_scenario(folder("examples") / "all-exchanges" / "sandbox.yaml")
+    return {name: next(iter(spec.keys.values())) for name, spec in scenario.exchanges.items()}
 
 
-def serve(shares: dict[str, int], latency_ms: float) -> None:
-    """Run the sandbox until standard input closes, having printed its endpoints."""
-    specs = {
-        exchange: ExchangeSpec(id=exchange, keys=keys_of(exchange, count), faults=Faults(delay_ms=latency_ms))
-        for exchange, count in shares.items()
-    }
-    with SandboxThread(Scenario(exchanges=specs)) as running:
+def keys_of(exchange: str, count: int, failing: int) -> dict[str, Key]:
+    """``count`` keys of one exchange by name, the first ``failing`` of them in trouble."""
+    model = example_keys()[exchange]
+    return {key.name: key for key in _copies(model, exchange, count, failing)}
+
+
+def _copies(model: Key, exchange: str, count: int, failing: int) -> Iterator[Key]:
+    for number in range(count):
+        # Gate shows the beginning of a key, the others the whole or the end: both must differ.
+        api_key = f"{number:08x}{model.api_key[8:-8]}{number:08x}"
+        if exchange == "coinbase":
+            api_key = f"{model.api_key[:-8]}{number:08x}"
+        faults = Faults(**TROUBLES[number % len(TROUBLES)]) if number < failing else Faults()
+        name = f"{exchange}-{number}"
+        yield replace(model, name=name, api_key=api_key, uid=str(800_000_000 + number), faults=faults)
+
+
+def serve(exchange: str, count: int, failing: int, latency_ms: float) -> None:
+    """Run one exchange until standard input closes, having printed its endpoints."""
+    keys = keys_of(exchange, count, failing)
+    spec = ExchangeSpec(id=exchange, keys=keys, caller_ip="203.0.113.10", faults=Faults(delay_ms=latency_ms))
+    with SandboxThread(Scenario(exchanges={exchange: spec})) as running:
         print(json.dumps(dict(running.endpoints)), flush=True)
         sys.stdin.read()
 
@@ -72,29 +99,67 @@ def target(exchange: str, key: Key) -> Target:
         credentials=CredentialRef(file="bench", mark=MARK, root="."),
         mark=MARK,
     )
-    credentials = Credentials(
-        api_key=Secret(key.api_key), secret=Secret(key.secret), passphrase=Secret("passphrase")
-    )
+    passphrase = Secret(key.passphrase) if key.passphrase else None
+    credentials = Credentials(api_key=Secret(key.api_key), secret=Secret(key.secret), passphrase=passphrase)
     return Target(connection=connection, credentials=credentials)
 
 
-def floor(shares: dict[str, int], latency_ms: float, parallel: int, *, budget: bool) -> float:
-    """Seconds that no client could beat."""
-    bounds = []
-    for exchange, count in shares.items():
-        waves = -(-count // parallel)
-        bounds.append((waves * DEPTH[exchange] + 2) * latency_ms / 1000)
-        if budget:
-            bounds.append(paced(exchange, count))
-    return max(bounds)
+def count_what_is_spent() -> None:
+    """Have every budget count the requests and the weight that go through it."""
+    by_budget = {id(registry.get(name).budget): name for name in registry.ids()}
+
+    class Counting(Bucket):
+        def __init__(self, budget: Budget) -> None:
+            super().__init__(budget)
+            self.exchange = by_budget[id(budget)]
+
+        async def take(self, weight: float) -> None:
+            await super().take(weight)
+            SPENT[self.exchange] += weight
+            REQUESTS[self.exchange] += 1
+
+    station.Bucket = Counting
 
 
-def paced(exchange: str, count: int) -> float:
-    """Seconds that the exchange's own budget asks for."""
-    reader = registry.get(exchange)
-    weights = {call.name: call.weight for call in reader.calls}
-    units = count * sum(weights[name] for name in CALLS[exchange]) - reader.budget.burst
-    return max(0.0, units * reader.budget.seconds / reader.budget.units)
+def lift_budgets() -> None:
+    """Let every exchange be asked as fast as it answers, to see this tool's own cost."""
+    for exchange in registry.ids():
+        kind = type(registry.get(exchange))
+        kind.budget = replace(kind.budget, units=1e9, burst=1e9)
+
+
+def paced(exchange: str) -> float:
+    """Seconds that the exchange's own budget asks for, for what was spent."""
+    budget = registry.get(exchange).budget
+    return max(0.0, (SPENT[exchange] - budget.burst) * budget.seconds / budget.units)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One pass: seconds of wall and CPU, growth in KiB, and what was seen."""
+
+    wall: float
+    cpu: float
+    grown: int
+    seen: dict[str, Observation]
+
+
+def measure(targets: list[Target], options: ObserveOptions) -> Measured:
+    """Read ``targets`` once."""
+    gc.collect()
+    SPENT.clear()
+    REQUESTS.clear()
+    memory, cpu, wall = peak_kib(), time.process_time(), time.perf_counter()
+    seen = asyncio.run(observe(targets, options=options))
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return Measured(wall, cpu, peak_kib() - memory, dict(seen))
+
+
+def waited(exchange: str, count: int, given: argparse.Namespace) -> float:
+    """Seconds that the latency of requests which follow one another adds up to, and one for the time."""
+    chain = max(1.0, REQUESTS[exchange] / count - (AT_ONCE - 1))
+    waves = -(-count // given.parallel)
+    return (waves * chain + 1) * given.latency_ms / 1000
 
 
 def peak_kib() -> int:
@@ -102,33 +167,31 @@ def peak_kib() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def measure(targets: list[Target], options: ObserveOptions) -> dict[str, float]:
-    """One pass over ``targets``: seconds of wall and CPU, growth in KiB, and how many were read."""
-    gc.collect()
-    memory, cpu, wall = peak_kib(), time.process_time(), time.perf_counter()
-    seen = asyncio.run(observe(targets, options=options))
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    failed = Counter(one.failure.kind.value for one in seen.values() if one.failure)
-    failed += Counter(p.failure.kind.value for o in seen.values() for p in o.proofs.values() if p.failure)
-    if failed:
-        print("failures:", dict(failed))
-    return {"wall": wall, "cpu": cpu, "grown": peak_kib() - memory}
-
-
-def lift_budgets() -> None:
-    """Let every exchange be asked as fast as it answers, to see this tool's own cost."""
-    for exchange in WORDS:
-        kind = type(registry.get(exchange))
-        kind.budget = replace(kind.budget, units=1e9, burst=1e9)
+def tell(found: Measured, given: argparse.Namespace, names: list[str]) -> None:
+    """Print the figures."""
+    count = len(found.seen)
+    bounds = {name: paced(name) if not given.no_budget else 0.0 for name in names}
+    latency = {name: REQUESTS[name] * given.latency_ms / 1000 / (given.parallel * AT_ONCE) for name in names}
+    slowest = max(names, key=lambda name: max(bounds[name], latency[name]))
+    floor = max(bounds[slowest], latency[slowest])
+    failed = Counter(one.failure.kind.value for one in found.seen.values() if one.failure)
+    print(
+        f"connections      {count} over {len(names)}, {given.latency_ms:g} ms, {given.parallel} at once each"
+    )
+    print(f"requests         {sum(REQUESTS.values())}; failures: {dict(failed) or 'none'}")
+    print(f"wall / floor     {found.wall:.2f} s / {floor:.2f} s = {found.wall / floor:.2f} ({slowest})")
+    print(f"CPU              {found.cpu / count * 1000:.2f} ms per connection")
+    print(f"memory growth    {found.grown / count:.1f} KiB per connection")
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--connections", type=int, default=1000)
+    parser.add_argument("--failing", type=int, default=0, help="how many of them fail, in every way")
     parser.add_argument("--latency-ms", type=float, default=50)
     parser.add_argument("--parallel", type=int, default=64)
-    parser.add_argument("--exchanges", default="mexc,kucoin")
+    parser.add_argument("--exchanges", default="mexc,kucoin", help="names, or all")
     parser.add_argument("--no-budget", action="store_true", help="ignore the exchanges' documented limits")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -137,29 +200,27 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure one pass after a small one that warms everything up."""
     given = arguments()
+    names = list(example_keys()) if given.exchanges == "all" else given.exchanges.split(",")
+    count, failing = given.connections // len(names), given.failing // len(names)
     if given.serve:
-        serve(json.loads(given.serve), given.latency_ms)
+        serve(given.serve, count, failing, given.latency_ms)
         return
-    names = given.exchanges.split(",")
-    shares = {name: given.connections // len(names) for name in names}
     if given.no_budget:
         lift_budgets()
-    command = [sys.executable, __file__, "--serve", json.dumps(shares), "--latency-ms", str(given.latency_ms)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sandbox:
-        endpoints = json.loads(sandbox.stdout.readline())
-        options = ObserveOptions(endpoints=endpoints, max_parallel=given.parallel, timeout=30)
-        targets = [target(name, key) for name in names for key in keys_of(name, shares[name]).values()]
-        measure([one for name in names for one in [target(name, keys_of(name, 1)[f"{name}-0"])]], options)
-        found = measure(targets, options)
-        sandbox.stdin.close()
-    least = floor(shares, given.latency_ms, given.parallel, budget=not given.no_budget)
-    count = len(targets)
-    print(
-        f"connections      {count} over {', '.join(names)}, {given.latency_ms:g} ms, {given.parallel} at once"
-    )
-    print(f"wall / floor     {found['wall']:.2f} s / {least:.2f} s = {found['wall'] / least:.2f}")
-    print(f"CPU              {found['cpu'] / count * 1000:.2f} ms per connection")
-    print(f"memory growth    {found['grown'] / count:.1f} KiB per connection")
+    count_what_is_spent()
+    stamina.instrumentation.set_on_retry_hooks([])  # figures alone on the screen
+    running, endpoints = [], {}
+    for name in names:
+        command = [sys.executable, *sys.argv, "--serve", name]
+        running.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        endpoints |= json.loads(running[-1].stdout.readline())
+    options = ObserveOptions(endpoints=endpoints, max_parallel=given.parallel, timeout=30)
+    targets = [target(name, key) for name in names for key in keys_of(name, count, failing).values()]
+    measure(targets[:: max(1, count)], options)
+    found = measure(targets, options)
+    for process in running:
+        process.communicate()
+    tell(found, given, names)
 
 
 if __name__ == "__main__":

@@ -60,9 +60,7 @@ class DemoFailed(ReconcilerError):
 
 @click.command()
 @options.sops
-@click.option(
-    "--all", "everything", is_flag=True, help="One connection on each of the ten exchanges instead."
-)
+@options.option("--all", "everything", is_flag=True, help="One connection on each of the ten exchanges.")
 def command(*, sops: str | None, everything: bool) -> None:
     """Run the main job on the sandbox: a dry run, an apply, and a dry run that has nothing left to do.
 
