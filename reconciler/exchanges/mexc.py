@@ -234,7 +234,9 @@ async def _uid(ask: Ask) -> str | None:
 
 def _report(body: Mapping[str, Json], *, uid: str | None, now: datetime) -> KeyReport:
     listed = parse.words(body.get("permissions"))
-    strange = parse.strange_rights(body, _FIELDS)
+    state = body.get("status")
+    odd_state = () if state is None or _word(state) in _DISABLED else (f"status {state}",)
+    strange = (*parse.strange_rights(body, _FIELDS), *odd_state)
     # No key is without permissions, so an empty list is no denial.
     permissions, unknown = parse.granted((*listed, *strange) if listed else None, WORDS)
     return KeyReport(
@@ -244,9 +246,13 @@ def _report(body: Mapping[str, Json], *, uid: str | None, now: datetime) -> KeyR
         label=parse.text(body.get("note")),
         created_at=parse.moment(body.get("createTime")),
         expires_at=_expiry(parse.integer(body.get("remainingValidity")), now),
-        disabled=_DISABLED.get(str(body.get("status")).upper()),
+        disabled=_DISABLED.get(_word(state)),
         unknown_words=unknown or strange,
     )
+
+
+def _word(state: Json) -> str:
+    return str(state).strip().upper()
 
 
 def _expiry(days: int | None, now: datetime) -> datetime | None:

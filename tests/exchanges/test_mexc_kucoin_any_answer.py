@@ -201,3 +201,12 @@ def test_every_fact_has_a_source(name):
     assert all(call.source for call in exchange.calls)
     assert all(row.source for row in module.ROWS)
     assert exchange.budget.source
+
+
+@pytest.mark.parametrize("status", ["SUSPENDED", "LIMITED", 7])
+def test_a_state_of_a_mexc_key_that_nobody_knows_denies_nothing(status):
+    """It could be any kind of "off": the key is not told to be on, nor to lack a right."""
+    report = read(registry.get("mexc"), MEXC_BODY | {"status": status})
+    assert report.disabled is None
+    assert report.unknown_words == (f"status {status}",)
+    assert False not in dict(report.permissions.items()).values()
