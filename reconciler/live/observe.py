@@ -293,12 +293,12 @@ async def _proof(name: str, reading: Awaitable[None]) -> Proof:
 def _caller(
     target: Target, around: Surroundings, failures: Sequence[Failure | None]
 ) -> tuple[str | None, str | None]:
-    """The address that calls left from, and who says so; a failure names the one that counted."""
+    """The address that calls left from, and who says so; what a failure names stays in the failure too."""
+    if around.my_ip is not None:
+        return around.my_ip, "exchange"
     named = next((failure.caller_ip for failure in failures if failure and failure.caller_ip), None)
     if named is not None:
         return named, "failure"
-    if around.my_ip is not None:
-        return around.my_ip, "exchange"
     addresses = target.egress.addresses if target.egress else ()
     if len(addresses) == 1 and addresses[0].num_addresses == 1:
         return str(addresses[0].network_address), "operator"

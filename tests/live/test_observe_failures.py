@@ -92,7 +92,9 @@ class TestTheSandboxsOwnChecks:
     async def test_wrong_address_is_named(self, read_one, exchange):
         seen = await read_one(exchange, ip_whitelist=["198.51.100.7"], caller_ip="192.0.2.44")
         assert seen.failure.kind is Kind.IP_NOT_ALLOWED
-        assert (seen.caller_ip, seen.caller_ip_source) == ("192.0.2.44", "failure")
+        assert seen.failure.caller_ip == "192.0.2.44"
+        told = {"mexc": ("192.0.2.44", "failure"), "kucoin": ("203.0.113.10", "exchange")}
+        assert (seen.caller_ip, seen.caller_ip_source) == told[exchange]
 
     async def test_refused_connection(self, read_one, exchange):
         seen = await read_one(exchange, faults=Faults(outage="refused"))
