@@ -171,7 +171,7 @@ def tell(found: Measured, given: argparse.Namespace, names: list[str]) -> None:
     """Print the figures."""
     count = len(found.seen)
     bounds = {name: paced(name) if not given.no_budget else 0.0 for name in names}
-    latency = {name: REQUESTS[name] * given.latency_ms / 1000 / (given.parallel * AT_ONCE) for name in names}
+    latency = {name: waited(name, count // len(names), given) for name in names}
     slowest = max(names, key=lambda name: max(bounds[name], latency[name]))
     floor = max(bounds[slowest], latency[slowest])
     failed = Counter(one.failure.kind.value for one in found.seen.values() if one.failure)
