@@ -1,4 +1,4 @@
-"""Files that ship beside the code: schemas and examples, in the wheel or in a checkout."""
+"""Files that ship beside the code: schemas, examples and pages of the docs, in the wheel or in a checkout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def folder(name: str) -> Path:
-    """The folder ``schemas`` or ``examples``: inside the installed package, else in the checkout."""
+    """The folder ``schemas``, ``examples`` or ``docs``: of the installed package, else of the checkout."""
     installed = _PACKAGE / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
 

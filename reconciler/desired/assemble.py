@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 
 from reconciler.desired import files, references, schema
@@ -14,16 +14,18 @@ from reconciler.model.desired import Desired
 from reconciler.model.errors import ConfigError, Problem, UsageError
 
 
-def load(paths: Sequence[str | FilePath]) -> Desired:
+def load(paths: Sequence[str | FilePath], *, instead: Mapping[str, bytes] | None = None) -> Desired:
     """Everything that the files say. ``paths`` are files, and folders whose files are merged.
 
+    ``instead`` gives, by real path, what a file is to say in place of what it says now: a change is
+    judged before it is written, also of a file that is not there yet.
     Needs no key and no network; opens no secret file. Raise :class:`ConfigError` with every problem
     in every file, by file and line; :class:`UsageError` when ``paths`` is empty.
     """
     if not paths:
         raise UsageError("no configuration was named", hint="name a file or a folder with --file")
     with no_garbage_collection():
-        found = files.find(paths)
+        found = files.find(paths, instead or {})
         documents, problems = _documents(found)
         problems += found.problems
         wrong: dict[str, list[Path]] = {}

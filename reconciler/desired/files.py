@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -34,10 +34,14 @@ class Source:
 
 @dataclass(slots=True)
 class Found:
-    """What the paths gave: the readable files, and a problem for each that is not."""
+    """What the paths gave: the readable files, and a problem for each that is not.
+
+    ``instead`` holds, by real path, what is taken in place of what lies on the disk.
+    """
 
     sources: list[Source] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    instead: Mapping[str, bytes] = field(default_factory=dict)
 
     def refuse(self, file: str, code: str, message: str, fix: str) -> None:
         """Note a problem with a file or a folder as a whole."""
@@ -54,16 +58,18 @@ class Found:
         )
 
 
-def find(paths: Sequence[str | Path]) -> Found:
+def find(paths: Sequence[str | Path], instead: Mapping[str, bytes]) -> Found:
     """Every configuration file that ``paths`` name, each once, in the given order, folders sorted.
+
+    ``instead`` gives the bytes of a file by its real path, in place of those on the disk.
 
     In a folder, hidden files, ``*.sops.yaml`` and what is not ``*.yaml`` or ``*.yml`` are skipped.
     """
-    found = Found()
+    found = Found(instead=instead)
     seen: set[str] = set()
     for path in (os.fspath(path) for path in paths):
         try:
-            is_folder = stat.S_ISDIR(Path(path).stat().st_mode)
+            is_folder = os.path.realpath(path) not in instead and stat.S_ISDIR(Path(path).stat().st_mode)
         except (OSError, ValueError) as error:
             _unreadable(found, path, error)
             continue
@@ -140,7 +146,7 @@ def _read_once(found: Found, file: str, root: str, seen: set[str], *, named: boo
         return
     seen.add(real)
     try:
-        data = _read(file)
+        data = found.instead[real] if real in found.instead else _read(file)
     except (OSError, ValueError) as error:
         _unreadable(found, file, error)
         return

@@ -53,6 +53,11 @@ def accepts(value: Plain) -> bool:
     return valid
 
 
+def expected(part: str, value: Plain) -> str | None:
+    """What a value of the definition ``part`` must be, such as ``id``; ``None`` when this one is it."""
+    return None if _decider(part).is_valid(value) else str(schema()["$defs"][part]["title"])
+
+
 def check(document: Document) -> tuple[tuple[Path, Problem], ...]:
     """Each problem of shape with its path, none where the loader has already refused the value."""
     if accepts(document.value):

@@ -284,9 +284,9 @@ def _take(
     held: dict[str, Secret] = {}
     for name in fields:
         value = source.get(name)
-        if objection := _objection(name, value):
+        if wrong := flaw(name, value):
             return NotASecretFile(
-                f"`{name}` {objection}",
+                f"`{name}` {wrong}",
                 hint=f"write it again with `sops edit {mark.file}`, exactly as the exchange showed it",
                 mark=mark,
             )
@@ -294,8 +294,8 @@ def _take(
     return Credentials(**held)
 
 
-def _objection(name: str, value: object) -> str | None:
-    """Why a decrypted value cannot be what the exchange issued; never quotes it."""
+def flaw(name: str, value: object) -> str | None:
+    """Why a value in plain cannot be what the exchange issued for the field ``name``; never quotes it."""
     if not isinstance(value, str) or not value:
         return "is empty or no text"
     if name == "secret" and value.startswith("-----BEGIN "):
