@@ -19,6 +19,7 @@ _MODULES: Final = {
     "coinbase": "coinbase",
     "gate": "gate",
     "htx": "htx",
+    "kraken": "kraken",
     "kucoin": "kucoin",
     "mexc": "mexc",
     "okx": "okx",
