@@ -38,9 +38,16 @@ def settings_from(
     verbose: bool = False,
     **chosen: Any,  # noqa: ANN401 - the other fields of Settings
 ) -> Iterator[Settings]:
-    """The settings that the options ask for; the progress line is erased on the way out."""
+    """The settings that the options ask for; the progress line goes once all is read, or on the way out."""
     redactor = configure(verbose=verbose)
     with ProgressLine(sys.stderr, isatty=sys.stderr.isatty(), environment=os.environ) as line:
+
+        def progress(done: int, total: int) -> None:
+            if done < total:
+                line.show(done, total)
+            else:
+                line.erase()
+
         yield Settings(
-            endpoints=parse_endpoints(list(endpoints)), progress=line.show, redactor=redactor, **chosen
+            endpoints=parse_endpoints(list(endpoints)), progress=progress, redactor=redactor, **chosen
         )
