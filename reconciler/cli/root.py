@@ -16,6 +16,7 @@ COMMANDS = {
     "validate": ("reconciler.cli.validate", "Check the files without any key and without the network."),
     "check": ("reconciler.cli.check", "Read keys live and judge them, strategies aside."),
     "explain": ("reconciler.cli.explain", "Say what a check or a failure means, its cause and its fix."),
+    "exchanges": ("reconciler.cli.exchanges", "List the exchanges with what each tells of a key."),
     "doctor": ("reconciler.cli.doctor", "Look at this machine: sops, keys, file modes, clock."),
     "unlock": ("reconciler.cli.unlock", "End the lock of an apply that is gone."),
     "sandbox": ("reconciler.cli.sandbox", "Run local exchanges from a scenario file."),

@@ -67,13 +67,18 @@ def ids() -> tuple[str, ...]:
     return tuple(sorted(ccxt_id for ccxt_id, entry in _table().items() if "refused" not in entry))
 
 
+def all_ids() -> tuple[str, ...]:
+    """Every ccxt id of the table, readable or not, sorted."""
+    return tuple(sorted(_table()))
+
+
 def refusal(ccxt_id: str) -> str | None:
     """Why an exchange that ccxt knows cannot be read, as a clause; ``None`` for any other."""
     reason = _table().get(ccxt_id, {}).get("refused")
     return None if reason is None else str(reason)
 
 
-def reader(ccxt_id: str) -> Exchange:
+def reader(ccxt_id: str) -> Generic:
     """The reader of one of :func:`ids`. Raise ``KeyError`` for any other."""
     entry = _table()[ccxt_id]
 
