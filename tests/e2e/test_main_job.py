@@ -240,3 +240,15 @@ class TestReviewedPlan:
         assert done.returncode == 3
         assert "--target" in done.stderr
         assert not site.state.exists()
+
+
+def test_a_key_in_two_connections_is_found_though_only_one_of_them_is_looked_at(site):
+    secrets = site.root / "secrets"
+    twin = secrets / "mexc-grid-backup.sops.yaml"
+    twin.write_bytes((secrets / "mexc-spot-main.sops.yaml").read_bytes())
+    rebind = [site.environment["RECONCILER_SOPS"], "set", str(twin), '["connection"]', '"mexc-grid-backup"']
+    subprocess.run(rebind, env=site.environment, check=True)
+    report = site.report("--yes", "--target", RUNNING)
+    assert list(statuses(report)) == ["mexc-spot-main"]
+    assert blocking(report, "mexc-spot-main") == {"key-shared": "fail"}
+    assert kinds(report) == {RUNNING: "blocked"}

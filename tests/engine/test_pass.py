@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from dataclasses import replace
@@ -12,9 +13,10 @@ import pytest
 
 from reconciler.engine import pass_
 from reconciler.engine.settings import Settings
-from reconciler.model.errors import ExitCode, ReconcilerError
+from reconciler.model.errors import ExitCode, ReconcilerError, StalePlan
 from reconciler.model.live import Status
 from reconciler.model.plan import Action, ActionKind, OutcomeState
+from reconciler.planning.file import PlanFile
 from reconciler.resources import folder
 from reconciler.runtimes import registry
 from reconciler.runtimes.ledger import Ledger
@@ -116,6 +118,9 @@ class Desk:
 
     async def converge(self, **options):
         return await pass_.converge(replace(self.settings, **options))
+
+    async def converge_reviewed(self, reviewed: PlanFile):
+        return await pass_.converge(self.settings, reviewed=reviewed)
 
     @property
     def state(self):
@@ -228,3 +233,31 @@ async def test_a_pass_that_makes_up_for_a_killed_one_has_applied_nothing_partly(
     report = await desk.converge()
     assert states(report) == [("enable", "grid", "failed"), ("disable", "other", "done")]
     assert report.exit_code is ExitCode.SECRETS
+
+
+async def test_the_lease_is_renewed_for_as_long_as_a_pass_takes_and_no_longer(desk):
+    def tasks() -> set[str]:
+        return {task.get_coro().__qualname__ for task in asyncio.all_tasks()}
+
+    during: list[set[str]] = []
+    await desk.converge(progress=lambda _done, _all: during.append(tasks()))
+    assert during
+    assert all("Lease.keep" in seen for seen in during)
+    assert "Lease.keep" not in tasks()
+
+
+async def test_a_reviewed_plan_that_is_not_the_plan_of_now_does_nothing(desk):
+    desk.run("grid")
+    desk.want("grid", enabled=False)
+    plan = (await pass_.dry_run(desk.settings)).plan
+    reviewed = PlanFile(
+        tool_version="1", created_at=START, digest=plan.digest, targets=(), actions=plan.actions
+    )
+    desk.run("other")
+    desk.want("other", enabled=False)
+    with pytest.raises(StalePlan, match="disable other"):
+        await desk.converge_reviewed(reviewed)
+    assert desk.running() == {"grid", "other"}
+    del desk.document["strategies"]["other"]
+    desk.stop("other")
+    assert states(await desk.converge_reviewed(reviewed)) == [("disable", "grid", "done")]

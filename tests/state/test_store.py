@@ -273,3 +273,15 @@ def test_any_parameters_and_any_moment_come_back_as_they_were(tmp_path_factory, 
     assert kept.started_at == moment
     assert kept.started_at.tzinfo is UTC
     assert kept.summary == value
+
+
+def test_a_commit_is_on_the_disk_before_anybody_acts_on_it(url):
+    """Invariant 7 stands on this: an intent that a power cut takes back was never recorded."""
+    with open_for_writing(url) as store:
+        modes = store._db.read(
+            lambda db: {
+                name: db.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("journal_mode", "synchronous", "foreign_keys")
+            }
+        )
+    assert modes == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
