@@ -140,20 +140,16 @@ async def _finish(
 ) -> dict[str, Observation]:
     """Every observation; connections that the deadline cut off are told as such."""
     found: dict[str, Observation] = {}
-    loop = asyncio.get_running_loop()
-    end = None if options.deadline is None else loop.time() + options.deadline
-    waiting = set(tasks)
-    while waiting:
-        left = None if end is None else max(0.0, end - loop.time())
-        ready, waiting = await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        if not ready:
+    for coming in asyncio.as_completed(tasks, timeout=options.deadline):
+        try:
+            seen = await coming
+        except TimeoutError:  # the deadline's: what a task itself runs into is in its observation
             break
-        for task in ready:
-            found[tasks[task].connection.id] = task.result()
+        found[seen.connection] = seen
         if progress is not None:
             progress(len(found), len(tasks))
-    late = {tasks[task].connection.id: _late(tasks[task], options) for task in waiting}
-    return found | late
+    targets = (target for target in tasks.values() if target.connection.id not in found)
+    return found | {target.connection.id: _late(target, options) for target in targets}
 
 
 def _late(target: Target, options: ObserveOptions) -> Observation:
