@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 from typing import Final
 
-from reconciler.model.errors import Mark, NotASecretFile
+from reconciler.model.errors import Mark, NotASecretFile, SecretsError
 
 SECRET_FILE_LIMIT: Final = 1 << 20
 """Bytes that a secret file may have. One of a single connection has about 2 KiB."""
@@ -15,42 +16,48 @@ SECRET_FILE_LIMIT: Final = 1 << 20
 CONFIG_FILE_LIMIT: Final = 8 << 20
 """Bytes that a configuration file with inline secrets may have."""
 
+#: What the path itself is to blame for; all else the system refuses is trouble of this machine.
+_WRONG_PATH: Final = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.ENODEV}
+)
+
 
 def read_within(path: str, *, root: str, limit: int, mark: Mark) -> bytes:
     """The bytes of a regular file inside ``root``, at most ``limit`` of them.
 
     What a caller judges is what it must go on with: the file can change after it was read.
     ``mark`` is where the path was written. Raise ``NotASecretFile`` for everything that is not
-    such a file: missing, a folder, a pipe or device, too large, or a link out of ``root``.
+    such a file: missing, a folder, a pipe or device, too large, or a link out of ``root``; and a
+    plain ``SecretsError`` where this machine could not read it now (no permission, no descriptor
+    left, a disk or network error): that says nothing of the file.
     """
-    descriptor = _open(path, root=root, mark=mark)
     try:
-        return _read(descriptor, path=path, limit=limit, mark=mark)
-    finally:
-        os.close(descriptor)
-
-
-def _open(path: str, *, root: str, mark: Mark) -> int:
-    try:
-        real = os.path.realpath(path)
-        inside = Path(real).is_relative_to(os.path.realpath(root))
-        # O_NONBLOCK: opening a pipe without a writer would wait for ever.
-        # O_NOFOLLOW: a link that appeared after realpath() looked.
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(real, flags) if inside else None
+        descriptor = _open(path, root=root, mark=mark)
+        try:
+            return _read(descriptor, path=path, limit=limit, mark=mark)
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as error:
-        raise NotASecretFile(
+        wrong = isinstance(error, ValueError) or error.errno in _WRONG_PATH
+        kind = NotASecretFile if wrong else SecretsError
+        raise kind(
             f"{path} cannot be opened: {_cause(error)}",
             hint="check the path under `credentials:` and that this user may read the file",
             mark=mark,
         ) from None
-    if descriptor is None:
+
+
+def _open(path: str, *, root: str, mark: Mark) -> int:
+    real = os.path.realpath(path)
+    if not Path(real).is_relative_to(os.path.realpath(root)):
         raise NotASecretFile(
             f"{path} leads out of {root}",
             hint="keep secret files inside the folder of the configuration; links out of it are refused",
             mark=mark,
         )
-    return descriptor
+    # O_NONBLOCK: opening a pipe without a writer would wait for ever.
+    # O_NOFOLLOW: a link that appeared after realpath() looked.
+    return os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def _read(descriptor: int, *, path: str, limit: int, mark: Mark) -> bytes:
