@@ -105,3 +105,21 @@ def test_what_no_handler_can_catch_is_not_quoted_either():
     assert [name for name in ("OSError", "ValueError", "RuntimeError") if name not in done.stderr] == []
     assert "secret-value" not in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+CORE = """
+import resource, sys
+soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+from reconciler.cli.entry import run
+run(["--version"])
+print(hard != 0, resource.getrlimit(resource.RLIMIT_CORE)[0])
+"""
+
+
+def test_no_core_file_can_hold_what_is_decrypted():
+    done = subprocess.run([sys.executable, "-c", CORE], capture_output=True, text=True, check=True)
+    allowed, limit = done.stdout.split()[-2:]
+    if allowed == "False":
+        pytest.skip("this system allows no core files anyway")
+    assert limit == "0"
