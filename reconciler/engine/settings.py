@@ -34,7 +34,7 @@ class Settings:
     timeout: float = 10.0
     max_parallel: int = 64
     targets: tuple[str, ...] = ()
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     now: Callable[[], datetime] = utc_now
     progress: Progress | None = None
     redactor: Redactor = field(default_factory=Redactor)

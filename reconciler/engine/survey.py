@@ -74,9 +74,8 @@ async def _open(desired: Desired, connections: Sequence[Connection], settings: S
     )
     try:
         opened, _ = await asyncio.gather(decrypting, asyncio.to_thread(_import_live))
-    except asyncio.CancelledError:
-        cancel.set()  # else the process would wait for every sops to end by itself
-        raise
+    finally:
+        cancel.set()  # else a run that ends early would wait for every sops to end by itself
     for credentials in opened.values():
         if isinstance(credentials, Credentials):
             settings.redactor.add(credentials.all())
