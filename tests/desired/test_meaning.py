@@ -308,3 +308,20 @@ def test_thousands_of_connections_take_seconds(tmp_path, write, sound):
     began = time.process_time()
     assert len(load([path]).connections) == count
     assert time.process_time() - began < 4  # a tenth of that on an idle machine
+
+
+def test_any_exchange_that_ccxt_can_read_is_known(write, sound):
+    path = write(change(sound, ("exchange: mexc", "exchange: bitstamp")))
+    assert load([path]).connections["mexc-spot-main"].exchange == "bitstamp"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("hyperliquid", "privateKey"), ("binanceusdm", "`binance`"), ("indodax", "no single signed read")],
+)
+def test_an_exchange_that_cannot_be_read_says_why(sound, problems, name, says):
+    (problem,) = (
+        p for p in problems(change(sound, ("exchange: mexc", f"exchange: {name}"))) if "exchange" in p.code
+    )
+    assert problem.code == "unreadable-exchange"
+    assert says in problem.message

@@ -82,7 +82,7 @@ def attest(site, exchange):
                 "market": "spot",
                 "egress": egress,
                 "credentials": file,
-                "attestations": {subject: word for subject in subjects},
+                "attestations": {subject: dict(word) for subject in subjects},
             }
             document["strategies"][STRATEGY] = {
                 "name": "Crypto.com Grid",

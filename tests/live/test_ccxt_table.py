@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
@@ -15,10 +17,10 @@ from reconciler.exchanges.interface import Call
 from reconciler.live import ccxt_table, light
 from reconciler.live.client import Client, guard_for, prototype
 from reconciler.live.egress import Exit
-from reconciler.live.guard import GuardedSession
+from reconciler.live.guard import GuardedSession, Reply
 from reconciler.model.desired import Market
 from reconciler.model.errors import ReconcilerError, WriteRefused
-from reconciler.model.live import CallFailed
+from reconciler.model.live import CallFailed, FailureKind
 from reconciler.model.secret import Credentials, Secret
 
 SECRETS = Credentials(
@@ -178,3 +180,34 @@ async def test_a_request_that_a_helper_makes_is_not_taken():
     }
     assert await ccxt_table.requests("kucoin", "balance", **asked) == ()
     assert [r.path for r in await ccxt_table.requests("bitvavo", "balance", **asked)] == ["/v2/balance"]
+
+
+def test_an_exchange_is_its_class_after_another_derived_from_it_was_loaded():
+    code = (
+        "from reconciler.live.light import load; load('okxus'); print(load('okx').__name__, load('okx')().id)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["okx", "okx"]
+
+
+class Saying:
+    """Answers every request with one reply."""
+
+    async def request(self, method, url, **options):
+        return Reply(status=200, reason="OK", headers={}, body=b'[{"symbol": "BTC"}]')
+
+
+async def test_a_fault_of_ccxt_while_it_judges_is_no_success(monkeypatch):
+    exchange = registry.get("bitvavo")
+    client = Client(made=prototype(exchange, {}), session=Saying(), credentials=SECRETS)
+    sound = await client.call(exchange.calls[0])
+    assert sound.ccxt_error is None
+    assert exchange.judge(sound) is None
+
+    def crash(*_args):
+        raise KeyError("data")
+
+    monkeypatch.setattr(client._ccxt, "handle_errors", crash)
+    answer = await client.call(exchange.calls[0])
+    assert answer.ccxt_error == "KeyError"
+    assert exchange.judge(answer).kind is FailureKind.UNEXPECTED_RESPONSE
