@@ -52,6 +52,7 @@ wheel: $(VENV)/.dev ## Build the wheel, install it into an empty environment, ru
 
 docs: $(VENV)/.dev ## Write the generated pages anew
 	$(BIN)/python -m reconciler.checks.docs > docs/checks.md
+	$(BIN)/python -m reconciler.desired.docs > docs/configuration.md
 	$(BIN)/python -m reconciler.exchanges.docs > docs/exchanges/README.md
 
 bench: $(VENV)/.dev ## Print the benchmarks' figures
