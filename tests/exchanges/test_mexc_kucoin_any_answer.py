@@ -210,3 +210,12 @@ def test_a_state_of_a_mexc_key_that_nobody_knows_denies_nothing(status):
     assert report.disabled is None
     assert report.unknown_words == (f"status {status}",)
     assert False not in dict(report.permissions.items()).values()
+
+
+@pytest.mark.parametrize(
+    ("name", "body"), [("mexc", MEXC_BODY), ("kucoin", {"code": "200000", "data": {"uid": 1}})]
+)
+@pytest.mark.parametrize("status", [0, 201, 302, 400, 401, 500])
+def test_only_http_200_is_a_success(name, body, status):
+    assert isinstance(read(registry.get(name), body, 200), KeyReport)
+    assert isinstance(read(registry.get(name), body, status), Failure)

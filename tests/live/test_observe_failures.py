@@ -163,3 +163,12 @@ async def test_a_wrong_clock_hides_nothing_and_is_told(read_one, exchange, offse
     seen = await read_one(exchange, clock_offset_ms=offset)
     assert seen.failure is None
     assert seen.clock_skew == pytest.approx(-offset / 1000, abs=1)
+
+
+@pytest.mark.parametrize("exchange", ["mexc", "kucoin"])
+async def test_a_secret_that_an_error_echoes_is_masked(read_one, exchange):
+    echo = Verbatim(status=400, body={"code": "s3cret-main-5518", "msg": "bad secret s3cret-main-5518"})
+    seen = await read_one(exchange, faults=Faults(verbatim=echo))
+    assert seen.failure.call == "key"
+    assert "bad secret ********" in seen.failure.message
+    assert "s3cret" not in repr(seen)

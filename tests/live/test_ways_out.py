@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from reconciler.live.egress import Exits
 from reconciler.model.desired import Egress
 from reconciler.model.errors import Mark, UsageError
 from reconciler.model.live import FailureKind as Kind
@@ -331,3 +332,35 @@ async def test_nothing_goes_in_clear_to_a_proxy_on_another_machine(world, scheme
     way = leaving(f"{scheme}://proxy.example:1080")
     with pytest.raises(UsageError, match="in clear"):
         await world.look(sandbox, world.target(key, egress=way))
+
+
+class Baker(Relay):
+    """Gives every caller a cookie, and notes what callers bring."""
+
+    async def meet(self, reader, writer):
+        self.asked.append((await reader.readuntil(b"\r\n\r\n")).lower())
+        head = b"HTTP/1.1 200 OK\r\nSet-Cookie: whose=one\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        writer.write(head)
+        await writer.drain()
+
+
+async def test_no_cookie_of_one_answer_goes_with_another_request(opened):
+    baker = await opened(Baker())
+    async with Exits(limit=2) as exits:
+        session = (await exits.get(None)).session
+        for _ in range(2):
+            async with session.get(f"http://localhost:{baker.port}/") as answer:
+                assert answer.headers["Set-Cookie"]
+    assert len(baker.asked) == 2
+    assert not [head for head in baker.asked if b"cookie" in head]
+
+
+async def test_a_proxy_of_the_environment_is_not_used(world, monkeypatch):
+    """It would be an address that no file and no operator named."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    key = world.key()
+    sandbox = await world.start({"mexc": [key]})
+    assert (await world.look(sandbox, world.target(key)))["mexc-main"].failure is None
