@@ -109,8 +109,8 @@ BUSY_WRITER = """
     from datetime import datetime, UTC
     from reconciler.state.store import open_for_writing
     print("ready", flush=True)
-    for turn in range(60):
-        at = datetime(2026, 11, 22, 10, 0, turn % 60, tzinfo=UTC)
+    for turn in range(30):
+        at = datetime(2026, 11, 22, 10, 0, turn, tzinfo=UTC)
         with open_for_writing(sys.argv[1]) as store, store.lease(clock=lambda: at) as lease:
             store.record_evidence(known=["a", "b"], unknown=[], at=at, token=lease.token)
             store.record_evidence(known=[], unknown=["a", "b"], at=at, token=lease.token)
