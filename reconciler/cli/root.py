@@ -15,6 +15,10 @@ from reconciler.model.errors import ExitCode
 COMMANDS = {
     "validate": ("reconciler.cli.validate", "Check the files without any key and without the network."),
     "check": ("reconciler.cli.check", "Read keys live and judge them, strategies aside."),
+    "connect": (
+        "reconciler.cli.connect",
+        "Add a connection: take its key without echo, encrypt it, test it.",
+    ),
     "explain": ("reconciler.cli.explain", "Say what a check or a failure means, its cause and its fix."),
     "exchanges": ("reconciler.cli.exchanges", "List the exchanges with what each tells of a key."),
     "doctor": ("reconciler.cli.doctor", "Look at this machine: sops, keys, file modes, clock."),

@@ -21,7 +21,8 @@ from reconciler.model.desired import Desired, Market
 from reconciler.model.errors import ConfigError, UsageError
 from reconciler.model.secret import Credentials, Secret
 from reconciler.resources import folder
-from reconciler.secrets.credentials import inspect
+from reconciler.secrets.credentials import inspect, judge_mac
+from reconciler.secrets.envelope import read_envelope
 from reconciler.secrets.sops import Document, Sops
 
 SCHEMA: Final = "connections.schema.json"
@@ -185,7 +186,9 @@ def rehearse(made: Draft, sops: Sops) -> None:
     Raise a ``SecretsError`` when sops is missing, or its rules would not seal this file as they must.
     """
     fields = needed_fields(made.answers.exchange)
-    _encrypt(made, {name: Secret(f"rehearsal of {name}") for name in fields}, sops)
+    blob = _encrypt(made, {name: Secret(f"rehearsal of {name}") for name in fields}, sops)
+    for error in judge_mac(read_envelope(blob, file=str(made.secret))):
+        raise error
 
 
 def seal(made: Draft, credentials: Credentials, sops: Sops) -> bytes:

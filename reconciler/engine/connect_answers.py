@@ -29,7 +29,12 @@ def exchanges() -> str:
 
 def exchange(value: str) -> str | None:
     """Whether it can be read."""
-    return None if registry.known(value) else f"expected the id of an exchange: {exchanges()}"
+    if registry.known(value):
+        return None
+    if why := registry.refusal(value):
+        return f"this exchange cannot be read: {why}"
+    others = f"or one of {len(registry.others())} more (`reconcile exchanges`)"
+    return f"expected the id of an exchange: {exchanges()}, {others}"
 
 
 def market(value: str) -> str | None:

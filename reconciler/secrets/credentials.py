@@ -163,7 +163,7 @@ def _judge(
             hint="restore the file from git, or encrypt it anew with `sops encrypt`",
             mark=envelope.mark,
         )
-    yield from _judge_mac(envelope, inline=inline)
+    yield from judge_mac(envelope, inline=inline)
     yield from _judge_inline_pin(connection) if inline else _judge_binding(connection, envelope)
 
 
@@ -224,7 +224,8 @@ def _judge_extra(connection: Connection, envelope: Envelope, path: tuple[str, ..
     )
 
 
-def _judge_mac(envelope: Envelope, *, inline: bool) -> Iterator[SecretsError]:
+def judge_mac(envelope: Envelope, *, inline: bool = False) -> Iterator[SecretsError]:
+    """Every objection to how far the MAC of a file reaches, as far as ciphertext tells."""
     if not envelope.mac:
         yield IntegrityFailed(
             "the file has no MAC, so nothing shows whether it was changed",
