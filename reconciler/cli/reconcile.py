@@ -15,6 +15,7 @@ from reconciler.cli.run import run_async, settings_from
 from reconciler.engine import pass_
 from reconciler.engine.settings import Settings
 from reconciler.model.errors import Declined, ExitCode, UsageError
+from reconciler.model.plan import ActionKind
 from reconciler.model.report import Report
 from reconciler.planning.file import PlanFile, from_json, to_json
 
@@ -35,7 +36,13 @@ def run(
     **chosen: Any,  # noqa: ANN401 - the options that become Settings
 ) -> int:
     """Do the main job and give the exit code."""
+    asks = not (dry_run or yes or plan)
     _sensible(dry_run=dry_run, yes=yes, out=out, plan=plan, detailed_exitcode=detailed_exitcode)
+    if asks and not (sys.stdin.isatty() and output == "text"):
+        raise UsageError(
+            "nothing was done: there is nobody to ask",
+            hint="give --dry-run to look, --yes to apply, or --plan FILE to apply a reviewed plan",
+        )
     show = screen.Screen(output=output, output_files=output_files, verbose=verbose, no_color=no_color)
     if plan and targets:
         raise UsageError(
@@ -64,11 +71,6 @@ def _sensible(
         raise UsageError("--out writes the plan of a dry run", hint="add --dry-run")
     if detailed_exitcode and not dry_run:
         raise UsageError("--detailed-exitcode goes with --dry-run", hint="add --dry-run")
-    if not (dry_run or yes or plan or sys.stdin.isatty()):
-        raise UsageError(
-            "nothing was done: there is no terminal to ask at",
-            hint="give --dry-run to look, --yes to apply, or --plan FILE to apply a reviewed plan",
-        )
 
 
 def _read_plan(path: str) -> PlanFile:
@@ -93,6 +95,8 @@ def _ask_then_apply(settings: Settings, show: screen.Screen) -> int:
     show.report(report)
     plan = report.plan
     if plan is None or not plan.changes:
+        if plan and plan.counts()[ActionKind.HOLD]:
+            run_async(pass_.converge(settings))  # remembers since when nothing is known: grace ends one day
         return report.exit_code
     count = len(plan.changes)
     if not click.confirm(f"Apply {count} change{'s' if count != 1 else ''}?", err=True):

@@ -149,3 +149,25 @@ def test_an_output_file_that_cannot_be_written_is_an_error(site):
     done = site.call("--dry-run", "--output-file", "json=nowhere/report.json")
     assert done.returncode == 3
     assert "nowhere/report.json" in done.stderr
+
+
+def test_at_a_terminal_the_grace_of_what_is_held_runs_too(site):
+    site.call("--yes")
+    site.key("mexc-spot-main").faults.outage = 503
+    controller, terminal = pty.openpty()
+    process = start(site, stdin=terminal)
+    process.communicate(timeout=LIMIT)
+    os.close(controller)
+    os.close(terminal)
+    assert "mexc-spot-main" in open_for_reading(f"sqlite:///{site.state}").unknown_since()
+
+
+def test_nobody_is_asked_in_json(site):
+    controller, terminal = pty.openpty()
+    process = start(site, "--output", "json", stdin=terminal)
+    out, err = process.communicate(timeout=LIMIT)
+    os.close(controller)
+    os.close(terminal)
+    assert process.returncode == 3
+    assert out == ""
+    assert "--yes" in err
