@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from reconciler.exchanges import registry
 from reconciler.model.errors import UsageError
 
 _NAME: Final = re.compile(r"[a-z0-9]+(?:\.[A-Za-z0-9]+)?")
@@ -20,18 +22,28 @@ def parse_endpoints(values: Sequence[str]) -> Mapping[str, str]:
     """``["mexc=http://127.0.0.1:9001"]`` as a mapping of exchange (or ``exchange.host``) to origin.
 
     Raises:
-        UsageError: not of that form, named twice, with a path or credentials, or plain HTTP to
-            anything but loopback.
+        UsageError: not of that form, no exchange that can be read (a typo would ask the real one),
+            named twice, with a path or credentials, or plain HTTP to anything but loopback.
     """
     found: dict[str, str] = {}
     for value in values:
         name, _, url = value.partition("=")
         if not _NAME.fullmatch(name):
             raise UsageError("--endpoint names no exchange", hint=_HINT)
+        _refuse_unknown(name.partition(".")[0])
         if name in found:
             raise UsageError(f"--endpoint names {name} twice", hint="give it once")
         found[name] = _origin(name, url)
     return MappingProxyType(found)
+
+
+def _refuse_unknown(exchange: str) -> None:
+    if not registry.known(exchange):
+        near = get_close_matches(exchange, registry.ids(), n=3)
+        raise UsageError(
+            f"--endpoint names the exchange {exchange!r}, which cannot be read",
+            hint=f"did you mean {', '.join(near)}?" if near else "reconcile exchanges lists them",
+        )
 
 
 def _origin(name: str, url: str) -> str:

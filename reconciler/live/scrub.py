@@ -19,7 +19,14 @@ def scrub(text: str | None, credentials: Credentials) -> str | None:
     for secret in credentials.all():
         value = secret.reveal()
         if text is not None and len(value) >= _SHORTEST:
-            text = text.replace(value, MASK)
+            text = _without_beginning(text.replace(value, MASK), value)
+    return text
+
+
+def _without_beginning(text: str, value: str) -> str:
+    """``text`` without the beginning of ``value`` where a long message was cut in the middle of it."""
+    for length in range(len(value) - 1, _SHORTEST - 1, -1):
+        text = text.replace(f"{value[:length]}…", f"{MASK}…")
     return text
 
 

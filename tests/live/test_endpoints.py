@@ -93,3 +93,13 @@ def test_host_names_kept_apart_are_replaced_too():
     redirect(urls, "htx", {"htx": "http://127.0.0.1:5"})
     assert urls["hostnames"] == {"spot": "127.0.0.1:5"}
     assert origins(urls, None) == {"http://127.0.0.1:5"}
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"), [("mxec", "mexc"), ("kucion.futures", "kucoin"), ("nosuch", "lists")]
+)
+def test_a_misspelt_exchange_is_refused_and_not_passed_over(typo, meant):
+    """Else the run would send its requests to the real one."""
+    with pytest.raises(UsageError) as refused:
+        parse_endpoints([f"{typo}=http://127.0.0.1:9001"])
+    assert meant in refused.value.hint
