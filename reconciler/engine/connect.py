@@ -168,12 +168,14 @@ def _configuration(place: Place, answers: Answers, secret: Path) -> bytes:
 
 
 def _beginning(target: Path) -> bytes:
-    """A new file: the line by which editors find the schema, and the version."""
+    """A new file: the version, and the line by which editors find the schema where that is near.
+
+    A path of this machine would mean nothing in anybody else's checkout, so it is left out then.
+    """
     schema = folder("schemas") / SCHEMA
     here = target.absolute().parent
-    # Relative within one checkout, so that it holds for everybody who has it.
-    shown = os.path.relpath(schema, here) if schema.is_relative_to(here.parent) else schema.as_posix()
-    return f"# yaml-language-server: $schema={shown}\nversion: 1\n".encode()
+    near = f"# yaml-language-server: $schema={os.path.relpath(schema, here)}\n"
+    return f"{near if schema.is_relative_to(here.parent) else ''}version: 1\n".encode()
 
 
 def _load(made: Draft) -> Desired:
