@@ -236,10 +236,10 @@ def _health(event: Mapping[str, Json]) -> Health:
 
 def _said(body: Mapping[str, Json]) -> tuple[str | None, str]:
     """Code and message of a failure, which may stand on the first item ([CX] handle_errors)."""
-    item = _first(body)
-    code = parse.said(item, "sCode") if body.get("code") in {"1", "2"} else None
+    item, whole = _first(body), parse.said(body, "code")
+    code = parse.said(item, "sCode") if whole in {"1", "2"} else None
     message = parse.said(item, "sMsg") if code else parse.said(body, "msg")
-    return code or parse.said(body, "code"), message or ""
+    return code or whole, message or ""
 
 
 def _first(body: Json) -> Mapping[str, Json]:

@@ -171,6 +171,8 @@ class TestJudge:
             {"code": "0", "data": {}},
             {"code": "00000", "data": []},
             {"code": "2", "data": []},
+            {"code": [], "data": []},
+            {"code": {"1": "2"}, "data": [{"sCode": ["50119"]}]},
             {"data": [CONFIG]},
             [],
             "ok",
