@@ -289,6 +289,7 @@ def _permissions(config: Mapping[str, Json]) -> tuple[Permissions, tuple[str, ..
     if not listed:  # this very call needs read_only, so an empty list is no denial
         return Permissions(), strange
     permissions, unknown = parse.granted((*listed, *strange), WORDS)
+    permissions = replace(permissions, read=permissions.read or None)  # for the same reason no denial
     if permissions.spot and parse.said(config, "acctLv") not in _WIDE_MODES:
         permissions = replace(permissions, margin=None, futures=None, options=None)
     if permissions.spot and parse.said(config, "opAuth") != _ACTIVE:

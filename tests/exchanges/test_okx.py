@@ -91,6 +91,12 @@ class TestReport:
     def test_a_list_that_is_not_told_denies_nothing(self, told, perm):
         assert {value for _, value in told(perm=perm).permissions.items()} == {None}
 
+    @pytest.mark.parametrize("perm", ["trade", "withdraw", "trade,withdraw"])
+    def test_a_key_that_was_read_is_never_said_not_to_read(self, told, perm):
+        seen = told(perm=perm).permissions
+        assert seen.read is None
+        assert seen.withdraw is ("withdraw" in perm)
+
     def test_an_unknown_word_may_mean_anything(self, told):
         seen = told(perm="read_only,move_funds")
         assert seen.unknown_words == ("move_funds",)
