@@ -299,7 +299,10 @@ def _permissions(body: Mapping[str, Json]) -> tuple[Permissions, tuple[str, ...]
         readings.append(_by_number(numbers))
     if not FLAGS.keys().isdisjoint(body):
         readings.append(_by_flag(body))
-    values = {str(p): _joined([reading[p] for reading in readings], bool(strange)) for p in Permission}
+    values = {
+        str(p): _joined([reading[p] for reading in readings if p in reading], bool(strange))
+        for p in Permission
+    }
     return Permissions(**values), strange
 
 
@@ -320,11 +323,15 @@ def _numbers(value: Json) -> tuple[str, ...]:
 
 
 def _by_number(numbers: tuple[str, ...]) -> Mapping[Permission, bool | None]:
-    """An empty list denies nothing, for a key without reading could not have asked for it."""
+    """What the numbers tell of the rights that they have a number for, which options are not among.
+
+    An empty list denies nothing, for a key without reading could not have asked for it.
+    """
+    spoken = _meant(WORDS, WORDS) | _meant(PERHAPS, WORDS)
     if not numbers:
-        return dict.fromkeys(Permission)
+        return dict.fromkeys(spoken)
     given, perhaps = _meant(WORDS, numbers), _meant(PERHAPS, numbers) | {_P.READ}
-    return {p: True if p in given else None if p in perhaps else False for p in Permission}
+    return {p: True if p in given else None if p in perhaps else False for p in spoken}
 
 
 def _by_flag(body: Mapping[str, Json]) -> Mapping[Permission, bool | None]:

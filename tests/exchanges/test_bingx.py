@@ -161,7 +161,12 @@ class TestPermissions:
     def test_numbers(self, told, listed, granted, unknown):
         seen = told(permissions=listed).permissions
         assert {p for p, value in seen.items() if value} == granted
-        assert {p for p, value in seen.items() if value is None} == unknown
+        # No number speaks of options, so no list of numbers denies them.
+        assert {p for p, value in seen.items() if value is None} == unknown | {P.OPTIONS}
+
+    @pytest.mark.parametrize(("flag", "options"), [(True, True), (False, False), ("odd", None)])
+    def test_options_are_told_by_their_flag_alone(self, told, flag, options):
+        assert told(enableVanillaOptions=flag).permissions.options is options
 
     @pytest.mark.parametrize("listed", [[], None, "", 7, {"1": True}, [None], [[1]], [1.5], ...])
     def test_a_list_that_is_not_told_denies_nothing(self, told, listed):
