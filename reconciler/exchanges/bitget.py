@@ -304,13 +304,14 @@ class Bitget(Exchange):
 async def _joined(ask: Ask, unified: Mapping[str, Json]) -> Mapping[str, Json]:
     """Both answers, where the unified one names no right of a unified account: it may be a classic one.
 
-    Unless the classic API says that the account is unified, the unified answer alone denies nothing.
+    Unless the classic API says that the account is unified, the unified answer alone denies nothing:
+    the list of classic words is then an empty one.
     """
     try:
-        return {**unified, **_described(KEY, await ask(KEY))}
+        return {**unified, "authorities": [], **_described(KEY, await ask(KEY))}
     except CallFailed as failed:
         is_unified = failed.failure.kind is _KIND.WRONG_ACCOUNT_MODE
-        return unified if is_unified else {**unified, "permissions": None}
+        return unified if is_unified else {**unified, "authorities": []}
 
 
 async def _either(ask: Ask, unified: _Question, classic: _Question) -> tuple[Call, Json]:
@@ -359,12 +360,14 @@ def _permissions(body: Mapping[str, Json]) -> tuple[Permissions, tuple[str, ...]
     strange = parse.strange_rights(body, _FIELDS)
     strange = tuple(name for name in strange if parse.flag(body[name]) is not False)
     lists = [parse.words(body[name]) for name in ("authorities", "permissions") if name in body]
-    if not lists or None in lists or not any(lists):  # an empty list is no denial
-        return Permissions(), strange
     listed = tuple(word for each in lists for word in each or ())
+    if not listed:  # an empty list is no denial
+        return Permissions(), strange
     known, perhaps = _vocabulary(body)
+    if None in lists or not lists[0]:  # nor is it one beside words of the other vocabulary
+        perhaps = dict.fromkeys(known, tuple(Permission))
     permissions, unknown = parse.granted((*listed, *strange), known, perhaps=perhaps)
-    return _limited(permissions, body, overrides=not strange), unknown
+    return _limited(permissions, body, overrides=not strange and "authorities" not in body), unknown
 
 
 def _vocabulary(body: Mapping[str, Json]) -> tuple[_Words, _Words]:
@@ -380,7 +383,7 @@ def _limited(permissions: Permissions, body: Mapping[str, Json], *, overrides: b
     """The permissions after ``permType``: read-only denies all but reading, an unknown type grants none."""
     values = {str(name): value for name, value in permissions.items()}
     values["read"] = permissions.read or None  # the words do not tell who may not read
-    if "permType" in body and "authorities" not in body:
+    if "permType" in body and not body.get("authorities"):
         kind = str(body["permType"]).strip().casefold().translate(_JOINTS)
         read_only = _READ_ONLY.get(kind)
         for name in values.keys() - {"read"}:

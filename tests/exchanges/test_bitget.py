@@ -302,6 +302,19 @@ class TestMode:
         seen = report("bitget", key_uta=body, key=wrap(CLASSIC | {"authorities": ["stow"]}))
         assert (seen.permissions.spot, seen.permissions.withdraw) == (True, True)
 
+    @pytest.mark.parametrize("listed", [[], [""], "", None, ...])
+    @pytest.mark.parametrize(("word", "withdraw"), [("copy_futures_position", None), ("withdraw", True)])
+    def test_a_classic_answer_that_lists_nothing_denies_nothing(self, report, listed, word, withdraw):
+        body = wrap(UNIFIED | {"permissions": [word]})
+        seen = report("bitget", key_uta=body, key=wrap(changed(CLASSIC, {"authorities": listed})))
+        assert seen.permissions.withdraw is withdraw
+        assert {v for p, v in seen.permissions.items() if p is not Permission.WITHDRAW} == {None}
+
+    @pytest.mark.parametrize("kind", [Kind.PERMISSION_DENIED, Kind.UNAVAILABLE, Kind.UNEXPECTED_RESPONSE])
+    def test_what_the_unified_answer_names_counts_without_the_classic_one(self, report, kind):
+        seen = report("bitget", key_uta=wrap(UNIFIED | {"permissions": ["withdraw"]}), key=failed(kind))
+        assert (seen.permissions.withdraw, seen.permissions.spot) == (True, None)
+
     @pytest.mark.parametrize("kind", [Kind.PERMISSION_DENIED, Kind.UNAVAILABLE, Kind.UNEXPECTED_RESPONSE])
     def test_when_the_classic_answer_is_not_had_nothing_is_denied(self, report, kind):
         body = wrap(UNIFIED | {"permissions": ["copy_futures_position"]})
