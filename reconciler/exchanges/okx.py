@@ -248,9 +248,11 @@ def _first(body: Json) -> Mapping[str, Json]:
 
 
 def _config(body: Json) -> Mapping[str, Json]:
-    config = _first(body)
+    """The one description in the answer: of several, nobody could say which is this key's."""
+    data = parse.fields(body).get("data")
+    config = parse.fields(data[0]) if isinstance(data, list) and len(data) == 1 else {}
     if "perm" not in config and "uid" not in config:
-        raise unexpected(KEY.name, "OKX described no key")
+        raise unexpected(KEY.name, "OKX described no key, or more than one.")
     return config
 
 

@@ -161,7 +161,10 @@ class TestReport:
         account = told(uid=uid, mainUid=main).account
         assert (account.uid, account.is_sub, account.parent_uid) == (str(uid), is_sub, parent)
 
-    @pytest.mark.parametrize("data", [[], [{}], ["text"], [{"acctLv": "2"}]])
+    @pytest.mark.parametrize(
+        "data",
+        [[], [{}], ["text"], [{"acctLv": "2"}], [CONFIG | {"perm": "read_only"}, CONFIG], [CONFIG, None]],
+    )
     def test_an_answer_that_describes_no_key(self, report, data):
         with pytest.raises(CallFailed) as caught:
             report("okx", key={"code": "0", "data": data, "msg": ""})
