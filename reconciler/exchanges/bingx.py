@@ -129,6 +129,12 @@ ROWS: Final[tuple[ErrorRow, ...]] = (
     ErrorRow(kind=_KIND.BAD_SIGNATURE, code="100001", source=f"{_CODES} signature verification failed"),
     ErrorRow(kind=_KIND.BAD_REQUEST, code="100412", source=f"{_CODES} Null signature: none was sent"),
     ErrorRow(
+        kind=_KIND.UNAVAILABLE,
+        match=r"system is (?:currently )?busy",
+        html=False,
+        source=f"{_CODES}: under 100202, 100400 and 100421 too; [CX] under 100410",
+    ),
+    ErrorRow(
         kind=_KIND.CLOCK_SKEW,
         code=_TIMELY,
         match=_TIME,
@@ -157,9 +163,6 @@ ROWS: Final[tuple[ErrorRow, ...]] = (
         source="[BX] Query user API Key permissions, errors: the end of the block in ms",
     ),
     ErrorRow(
-        kind=_KIND.UNAVAILABLE, code="100410", match=r"system is busy", source="[CX] a busy system, no limit"
-    ),
-    ErrorRow(
         kind=_KIND.RATE_LIMITED,
         code={"100410", "109429", "429", "418"},
         source=f"{_CODES} and [BX] Rate limit: a block ends by itself after 5 minutes",
@@ -180,7 +183,7 @@ ROWS: Final[tuple[ErrorRow, ...]] = (
     ErrorRow(
         kind=_KIND.UNAVAILABLE,
         code={"80012", "80001"},
-        match=r"service unavailable|system is (?:currently )?busy|network failed|connection",
+        match=r"service unavailable|network failed|connection",
         source=f"{_CODES} 80012, 80001: among other things",
     ),
 )

@@ -310,6 +310,11 @@ class TestJudge:
         found = judge("bingx", "key", body=body, headers=headers)
         assert (found.kind, found.retry_after) == (Kind.RATE_LIMITED, pytest.approx(214.249))
 
+    @pytest.mark.parametrize("code", [100202, 100400, 100410, 100421, 100500])
+    def test_a_busy_system_is_no_fault_of_the_request(self, judge, code):
+        body = {"code": code, "msg": "The current system is busy, please try again later"}
+        assert judge("bingx", "balance", body=body).kind is Kind.UNAVAILABLE
+
     def test_every_row_names_its_source(self):
         assert all(row.source for row in ROWS)
 
