@@ -19,16 +19,22 @@ T = TypeVar("T")
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run ``work``. SIGTERM ends it as Ctrl-C does: what is held is given back, exit 130."""
+    """Run ``work``. Being told to end is as Ctrl-C: what is held is given back, exit 130.
 
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
+    asyncio handles Ctrl-C itself; the other two cancel the work in the same orderly way.
+    """
     try:
-        return asyncio.run(work)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        return asyncio.run(_ending_on((signal.SIGTERM, signal.SIGHUP), work))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+async def _ending_on(numbers: tuple[signal.Signals, ...], work: Coroutine[Any, Any, T]) -> T:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # noqa: S101 - it is what runs this
+    for number in numbers:
+        loop.add_signal_handler(number, task.cancel)
+    return await work
 
 
 @contextmanager

@@ -15,10 +15,10 @@ Rule: TypeAlias = Mapping[str, Any]
 _HEAD = """\
 # Configuration
 
-Everything that can stand in `connections.yaml`: one file, several (`-f` again) or a folder, merged by section.
-Put the line `# yaml-language-server: $schema=…/schemas/connections.schema.json` first, and editors complete
-and check what you write. Unknown fields are errors, and so is text that YAML readers take differently (`NO`,
-`017`, `12:30`): put it in quotes.
+Everything that can stand in `connections.yaml`: one file, several (`-f` again) or a folder, merged by
+section. Put the line `# yaml-language-server: $schema=…/schemas/connections.schema.json` first, and editors
+complete and check what you write. Unknown fields are errors, and so is text that YAML readers take
+differently (`NO`, `017`, `12:30`): put it in quotes.
 
 This page is generated from the schema (`python -m reconciler.desired.docs`); change it there.
 """

@@ -8,9 +8,11 @@ from urllib.parse import quote
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from reconciler.resources import folder
-from reconciler.sandbox.scenario import Verbatim
+from reconciler.sandbox.scenario import Faults, Verbatim
 from reconciler.sandbox.venues import venue
 
 EXAMPLES = folder("examples")
@@ -48,8 +50,8 @@ def hunt_everywhere(site, done, where: str) -> None:
     hunt(done.stdout, f"{where}: stdout")
     hunt(done.stderr, f"{where}: stderr")
     for path in site.root.parent.rglob("*"):
-        given = path.is_relative_to(site.root) and (EXAMPLES / path.relative_to(site.root)).exists()
-        if path.is_file() and not given:
+        shipped = path.is_relative_to(site.root) and (EXAMPLES / path.relative_to(site.root)).exists()
+        if path.is_file() and not shipped:
             hunt(path.read_bytes().decode("utf-8", "replace"), f"{where}: {path.name}")
 
 
@@ -113,6 +115,44 @@ def test_broken_answers(site, fault):
     done = site.call("check", "mexc-spot-main", "-v")
     hunt_everywhere(site, done, str(fault))
     assert "Traceback" not in done.stderr
+
+
+_PLACES = (
+    "note",
+    "accessKey",
+    "permissions",
+    "ipWhiteList",
+    "status",
+    "createTime",
+    "remainingValidity",
+    "other",
+)
+_SHAPES = st.sampled_from(
+    ["{}", "x{}y", "{},SPOT_DEAL_READ", "{{{}}}", "http://h/p?signature={}", "{}\x1b[31m"]
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    field=st.sampled_from(["api_key", "secret"]),
+    told=st.dictionaries(st.sampled_from(_PLACES), _SHAPES, min_size=1),
+    nested=st.booleans(),
+    status=st.sampled_from([200, 200, 400, 401]),
+)
+def test_wherever_an_exchange_echoes_it(site, field, told, nested, status):
+    """Invariant 6, over generated answers to the question about the key itself."""
+    key = site.key("mexc-spot-main")
+    echoed = {name: shape.format(getattr(key, field)) for name, shape in told.items()}
+    body = {"accessKey": key.api_key, "permissions": "SPOT_ACCOUNT_READ", "status": "VALID", **echoed}
+    verbatim = Verbatim(status=status, body={"data": body, **body} if nested else body)
+    key.faults.paths["/api/v3/apiKeyInfo"] = Faults(verbatim=verbatim)
+    for command in (
+        ("check", "mexc-spot-main", "-v"),
+        ("--dry-run", "--output", "json", "--out", "plan.json"),
+    ):
+        done = site.call(*command)
+        assert done.stdout
+        hunt_everywhere(site, done, " ".join(command))
 
 
 class TestSecretFiles:

@@ -40,11 +40,12 @@ def wait_for_request(site):
         select.select([], [], [], 0.02)
 
 
-def test_an_interrupt_ends_it_with_130_and_changes_nothing(site):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_told_to_end_it_ends_with_130_and_changes_nothing(site, number):
     site.key("mexc-spot-main").faults.delay_ms = 5000
     process = start(site, "--yes")
     wait_for_request(site)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 130
     assert "Traceback" not in err
