@@ -338,8 +338,11 @@ def _report(entry: Mapping[str, Json], *, uid: str, now: datetime) -> KeyReport:
 
 
 def _expiry(days: int | None, now: datetime) -> datetime | None:
-    """The start of the day on which the key ends; -1 is never ([HDOC] ``validDays``)."""
-    return None if days is None or not _PERMANENT < days <= _MAX_DAYS else _day(days, now)
+    """The start of the day on which the key ends; -1 is never ([HDOC] ``validDays``).
+
+    No days left is the last day, and not a past one: the exchange has just taken the key.
+    """
+    return None if days is None or not _PERMANENT < days <= _MAX_DAYS else _day(max(days, 1), now)
 
 
 def _day(days: int, now: datetime) -> datetime:

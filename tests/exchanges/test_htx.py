@@ -146,7 +146,8 @@ class TestReport:
         ("days", "expires"),
         [
             (-1, None),
-            (0, datetime(2026, 10, 1, tzinfo=UTC)),
+            (0, datetime(2026, 10, 2, tzinfo=UTC)),  # its last day, for the exchange still took it
+            (1, datetime(2026, 10, 2, tzinfo=UTC)),
             (7, datetime(2026, 10, 8, tzinfo=UTC)),
             ("90", datetime(2026, 12, 30, tzinfo=UTC)),
             (-999, None),
