@@ -81,6 +81,11 @@ WORDS: Final[Mapping[str, tuple[Permission, ...]]] = {
     "ISOLATED_MARGIN_DEAL_WRITE": (Permission.MARGIN,),
 }
 
+#: Other readings show orders, withdrawals or transfers; whether the account too, no page says.
+PERHAPS: Final[Mapping[str, tuple[Permission, ...]]] = {
+    word: (Permission.READ,) for word, grants in WORDS.items() if word.endswith("_READ") and not grants
+}
+
 _FIELDS: Final = frozenset(
     {"note", "accessKey", "apikey", "apiKey", "createTime", "permissions"}
     | {"remainingValidity", "ipWhiteList", "status"}
@@ -115,7 +120,18 @@ ROWS: Final[tuple[ErrorRow, ...]] = (
         source=f"{_V3} error codes",
     ),
     ErrorRow(
-        kind=_KIND.MAINTENANCE, status=500, match=r"maintenance", source="[CX] mexc.py exceptions.broad"
+        kind=_KIND.MAINTENANCE, html=False, match=r"maintenance", source="[CX] mexc.py exceptions.broad"
+    ),
+    ErrorRow(
+        kind=_KIND.UNAVAILABLE,
+        code={"500", "501", "503", "504"},
+        source="[MXN] Error Code: internal error, gateway; [CX] system busy",
+    ),
+    ErrorRow(
+        kind=_KIND.UNAVAILABLE,
+        code="403",
+        note="A firewall in front of MEXC turned the request away; that tells nothing of the key.",
+        source="[MXN] Error Code: Access Denied, by frequency or format; General Info: 403 is the WAF limit",
     ),
     ErrorRow(kind=_KIND.RATE_LIMITED, code={"429", "510"}, source=f"{_V1} error codes"),
     ErrorRow(kind=_KIND.KEY_EXPIRED, code="402", source=f"{_V1} Api_key expired"),
@@ -238,7 +254,7 @@ def _report(body: Mapping[str, Json], *, uid: str | None, now: datetime) -> KeyR
     odd_state = () if state is None or _word(state) in _DISABLED else (f"status {state}",)
     strange = (*parse.strange_rights(body, _FIELDS), *odd_state)
     # No key is without permissions, so an empty list is no denial.
-    permissions, unknown = parse.granted((*listed, *strange) if listed else None, WORDS)
+    permissions, unknown = parse.granted((*listed, *strange) if listed else None, WORDS, perhaps=PERHAPS)
     return KeyReport(
         permissions=permissions,
         ip_whitelist=parse.whitelist(body.get("ipWhiteList")),

@@ -139,6 +139,41 @@ def test_mexc_documented_field_name_and_envelope():
         assert read(registry.get("mexc"), body).permissions.withdraw is False
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("SPOT_ACCOUNT_READ", True),
+        ("CONTRACT_ACCOUNT_READ", True),
+        ("SPOT_DEAL_READ,SPOT_DEAL_WRITE", None),
+        ("CONTRACT_DEAL_READ", None),
+        ("SPOT_WITHDRAW_READ", None),
+        ("SPOT_DEAL_WRITE", False),
+    ],
+)
+def test_mexc_reads_of_another_kind_leave_the_account_open(words, told):
+    """The words tell that something may be read: only without any of them is reading denied."""
+    permissions = read(registry.get("mexc"), MEXC_BODY | {"permissions": words}).permissions
+    assert permissions.read is told
+    assert permissions.withdraw is False
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "body", "kind"),
+    [
+        ("balance-futures", 200, {"success": False, "code": 500, "message": "Internal error"}, "unavailable"),
+        ("balance-futures", 200, {"success": False, "code": 501, "message": "System busy"}, "unavailable"),
+        ("key", 200, {"code": 503, "msg": "service not available, please try again"}, "unavailable"),
+        ("key", 200, {"code": 504, "msg": "Gateway Time-out"}, "unavailable"),
+        ("key", 403, {"code": 403, "msg": "Access Denied"}, "unavailable"),
+        ("key", 500, {"code": 500, "message": "Under maintenance, please try again later"}, "maintenance"),
+        ("key", 200, {"code": 500, "message": "Under maintenance, please try again later"}, "maintenance"),
+    ],
+)
+def test_mexc_outages_are_no_word_about_the_key(judge, call, status, body, kind):
+    # ccxt's class for 403, which must not decide: MEXC names its firewall so.
+    assert judge("mexc", call, status=status, body=body, ccxt_error="PermissionDenied").kind == kind
+
+
 @pytest.mark.parametrize("words", ["", [], None, 7, {}, ","])
 def test_no_list_denies_nothing(words):
     reports = (
