@@ -364,13 +364,20 @@ def _permissions(body: Mapping[str, Json]) -> tuple[Permissions, tuple[str, ...]
         for name in FLAGS
         if parse.flag(body.get(name)) is None and not (name in _NEWER and name not in body)
     }
-    strange = parse.strange_rights(body, _FIELDS)
-    strange = tuple(name for name in strange if parse.flag(body[name]) is not False)
+    strange = _strange(body)
     given = _meant(FLAGS, granted)
     open_ = _meant(PERHAPS, granted) | _meant(FLAGS, unclear) | _meant(PERHAPS, unclear)
     open_ |= parse.EVERY_PERMISSION if strange else frozenset()
     values = {str(p): True if p in given else None if p in open_ else False for p in Permission}
     return Permissions(**values), strange
+
+
+def _strange(body: Mapping[str, Json]) -> tuple[str, ...]:
+    """Fields that nobody knows: switched on, whatever the name, or named like a right and not plainly off."""
+    rights = parse.strange_rights(body, _FIELDS)
+    switched_on = (name for name in body if name not in _FIELDS and str(body[name]).lower() == "true")
+    named = (name for name in rights if parse.flag(body[name]) is not False)
+    return tuple(dict.fromkeys((*named, *switched_on)))
 
 
 def _meant(table: Mapping[str, tuple[Permission, ...]], names: Iterable[str]) -> frozenset[Permission]:

@@ -121,6 +121,12 @@ class TestReport:
         assert seen.permissions.read is True
         assert {v for p, v in seen.permissions.items() if p is not Permission.READ} == {None}
 
+    @pytest.mark.parametrize("value", [True, "true"])
+    def test_whatever_is_switched_on_may_be_a_right(self, told, value):
+        seen = told(cardSpending=value)
+        assert (seen.unknown_words, seen.permissions.withdraw) == (("cardSpending",), None)
+        assert told(cardSpending=False).permissions.withdraw is False
+
     def test_an_unknown_flag_that_is_off_grants_nothing(self, told):
         seen = told(enableTeleport=False)
         assert (seen.unknown_words, seen.permissions.withdraw) == ((), False)
