@@ -48,6 +48,10 @@ ORDERS: Final = Call(
 )
 
 _P = Permission
+#: Bybit Pay: its page says ``FiatBitPay`` or ``FiatBybitPay`` by its age, and the word is Bybit's own slip.
+_PAY: Final = tuple(
+    f"Fiat{pay}.{word}" for pay in ("BitPay", "BybitPay") for word in ("FaitPayOrder", "FiatPayOrder")
+)
 #: ``group.word`` -> what it grants. Reading comes with every word. [BY] user/apikey-info
 WORDS: Final[Mapping[str, tuple[Permission, ...]]] = {
     "ContractTrade.Order": (_P.READ, _P.FUTURES),
@@ -62,7 +66,7 @@ WORDS: Final[Mapping[str, tuple[Permission, ...]]] = {
     **dict.fromkeys(("Exchange.ExchangeHistory", "Earn.Earn"), (_P.READ,)),
     **dict.fromkeys(("NFT.NFTQueryProductList", "Affiliate.Affiliate", "ByXPost.ByXPost"), ()),
     **dict.fromkeys(("FiatP2P.FiatP2POrder", "FiatP2P.Advertising", "BitCard.BitCard"), ()),
-    **dict.fromkeys(("FiatBitPay.FaitPayOrder", "FiatBitPay.FiatPayOrder"), ()),  # the first is Bybit's
+    **dict.fromkeys(_PAY, ()),
     "FiatConvertBroker.FiatConvertBrokerOrder": (),
 }
 #: What a word may grant besides. A position's stop is an order; OptionsTrade "supports trade option and
@@ -75,7 +79,7 @@ PERHAPS: Final[Mapping[str, tuple[Permission, ...]]] = {
     "BlockTrade.BlockTrade": (_P.SPOT, _P.FUTURES, _P.OPTIONS),
     "CopyTrading.CopyTrading": (_P.FUTURES,),
     **dict.fromkeys(("FiatP2P.FiatP2POrder", "FiatP2P.Advertising", "BitCard.BitCard"), (_P.WITHDRAW,)),
-    **dict.fromkeys(("FiatBitPay.FaitPayOrder", "FiatBitPay.FiatPayOrder"), (_P.WITHDRAW,)),
+    **dict.fromkeys(_PAY, (_P.WITHDRAW,)),
 }
 #: Groups that every answer has: where one is absent, what it holds was not told.
 _ALWAYS: Final = frozenset({"ContractTrade", "Spot", "Wallet", "Options"})

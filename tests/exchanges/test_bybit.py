@@ -157,11 +157,14 @@ class TestPermissions:
             {"FiatP2P": ["FiatP2POrder"]},
             {"FiatP2P": ["Advertising"]},
             {"FiatBitPay": ["FaitPayOrder"]},
+            {"FiatBybitPay": ["FaitPayOrder"]},
             {"BitCard": ["BitCard"]},
         ],
     )
     def test_rights_that_can_hand_coins_to_others_leave_withdrawing_unknown(self, told, groups):
-        assert told(TRADER | groups).permissions.withdraw is None
+        seen = told(TRADER | groups)
+        assert (seen.permissions.withdraw, seen.permissions.transfer) == (None, False)
+        assert seen.unknown_words == ()
 
     def test_the_option_word_trades_some_futures_too(self, told):
         seen = told({"Options": ["OptionsTrade"]}).permissions
