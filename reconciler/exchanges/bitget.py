@@ -197,8 +197,8 @@ ROWS: Final[tuple[ErrorRow, ...]] = (
     ErrorRow(
         kind=_KIND.BAD_REQUEST,
         code="40808",
-        match=r"parameter|verif",
-        source="[CX] 40808 Parameter verification exception",
+        match=r"verification exception\s+\S|parameter \S+ verif",
+        source="[CX] Parameter verification exception size ..; without a name it is the release's",
     ),
     ErrorRow(
         kind=_KIND.UNAVAILABLE,

@@ -406,6 +406,21 @@ class TestJudge:
         body = {"code": code, "msg": "too many", "data": None}
         assert judge("bitget", "key", status=429, body=body).kind is Kind.RATE_LIMITED
 
+    @pytest.mark.parametrize(
+        ("text", "kind"),
+        [
+            ("Parameter verification exception", Kind.UNAVAILABLE),
+            ("Parameter verification exception ", Kind.UNAVAILABLE),
+            ("system release", Kind.UNAVAILABLE),
+            ("", Kind.UNAVAILABLE),
+            ("Parameter verification exception size checkBDScale error value=1", Kind.BAD_REQUEST),
+            ("Parameter size verification failed", Kind.BAD_REQUEST),
+        ],
+    )
+    def test_40808_is_a_bad_request_only_where_it_names_the_parameter(self, judge, text, kind):
+        body = {"code": "40808", "msg": text, "requestTime": 1, "data": None}
+        assert judge("bitget", "key-uta", status=400, body=body).kind is kind
+
     def test_codes_may_be_numbers_and_errors_of_an_older_kind(self, judge):
         assert judge("bitget", "key", status=400, body={"code": 40037, "msg": "x"}).kind is Kind.INVALID_KEY
         old = {"status": "error", "err_code": "40009", "err_msg": "x"}
