@@ -59,7 +59,8 @@ FUTURES_ORDERS: Final = Call(
     source=f"{_V1} Get current pending orders",
 )
 
-#: Permission word -> what it grants; only SPOT_WITHDRAW_WRITE can move coins out. [MXB] sub-account keys
+#: Permission word -> what it grants. SPOT_WITHDRAW_WRITE sends coins out, be it to an address or to another
+#: user ([MXN] Withdraw; Internal Transfer). The words: [MXB] sub-account keys
 WORDS: Final[Mapping[str, tuple[Permission, ...]]] = {
     "SPOT_ACCOUNT_READ": (Permission.READ,),
     "SPOT_ACCOUNT_WRITE": (),
@@ -81,10 +82,12 @@ WORDS: Final[Mapping[str, tuple[Permission, ...]]] = {
     "ISOLATED_MARGIN_DEAL_WRITE": (Permission.MARGIN,),
 }
 
-#: Other readings show orders, withdrawals or transfers; whether the account too, no page says.
+#: What a word may grant besides. Other readings show orders, withdrawals or transfers; whether the account
+#: too, no page says. With SPOT_TRANSFER_READ a sub-account of a broker may withdraw and transfer, and no
+#: answer tells that an account is none. [MXB] Withdraw; Universal Transfer
 PERHAPS: Final[Mapping[str, tuple[Permission, ...]]] = {
     word: (Permission.READ,) for word, grants in WORDS.items() if word.endswith("_READ") and not grants
-}
+} | {"SPOT_TRANSFER_READ": (Permission.READ, Permission.TRANSFER, Permission.WITHDRAW)}
 
 _FIELDS: Final = frozenset(
     {"note", "accessKey", "apikey", "apiKey", "createTime", "permissions"}
@@ -169,7 +172,13 @@ class Mexc(Exchange):
     calls = (TIME, KEY, UID, BALANCE, ORDERS, FUTURES_BALANCE, FUTURES_ORDERS)
     time = TIME
     budget = Budget(units=270, seconds=10, burst=30, source="[MXN] 300 weight per 10 s and IP, shared")
-    readable = Readable(sub_account="no", uid="yes, by a second call", expiry="in whole days")
+    readable = Readable(
+        withdraw="yes; unknown beside the reading of transfers",
+        transfer="yes; unknown beside their reading alone",
+        sub_account="no",
+        uid="yes, by a second call",
+        expiry="in whole days",
+    )
     key_page = "https://www.mexc.com/user/openapi"
 
     async def read_key(self, ask: Ask, market: Market) -> KeyReport:

@@ -29,7 +29,8 @@ def test_every_exchange_is_listed_with_what_it_tells():
     shown = run()
     blocks = dict(re.findall(r"^\S.*\(exchange: (\w+);.*\n((?:    .*\n)+)", shown, re.MULTILINE))
     assert tuple(blocks) == registry.ids()
-    assert "tells      read and trade, futures, withdrawal" in blocks["mexc"]
+    assert "tells      read and trade, futures, withdrawal" in blocks["kucoin"]
+    assert "withdrawal: yes; unknown beside the reading of transfers" in blocks["mexc"]
     assert "tells not  label, master or sub" in blocks["binance"]
     assert "whitelist: no, only whether there is one" in blocks["binance"]
 

@@ -157,6 +157,15 @@ def test_mexc_reads_of_another_kind_leave_the_account_open(words, told):
     assert permissions.withdraw is False
 
 
+def test_mexc_lets_a_broker_s_sub_account_withdraw_with_the_reading_of_transfers():
+    """So its documents say, and no answer tells whose sub-account it is."""
+    words = "SPOT_ACCOUNT_READ,SPOT_DEAL_WRITE,SPOT_TRANSFER_READ"
+    report = read(registry.get("mexc"), MEXC_BODY | {"permissions": words})
+    assert (report.permissions.withdraw, report.permissions.transfer) == (None, None)
+    assert (report.permissions.spot, report.permissions.futures) == (True, False)
+    assert report.unknown_words == ()
+
+
 @pytest.mark.parametrize(
     ("call", "status", "body", "kind"),
     [
