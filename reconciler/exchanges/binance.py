@@ -5,7 +5,8 @@ Sources, as named in the rows: [BDOC] developers.binance.com/docs, [BSW] binance
 developers.binance.com/docs/derivatives error codes, [CX] ccxt 4.5.90 ``binance.py``.
 
 One answer, -2015, stands for an address that is not allowed, a missing permission and a key that is
-switched off. What the key says of itself is the second question that tells some of these apart.
+switched off, at times for an unknown key or a short ban too. What the key says of itself is the second
+question that tells some of these apart.
 """
 
 from __future__ import annotations
@@ -133,20 +134,22 @@ _FIELDS: Final = frozenset({*FLAGS, "ipRestrict", "createTime", "tradingAuthorit
 _KIND = FailureKind
 _CODES: Final = "[BSPOT] errors.md"
 _UNCLEAR: Final = (_KIND.IP_NOT_ALLOWED, _KIND.PERMISSION_DENIED, _KIND.KEY_DISABLED)
+#: -2015 was also given for keys that are none, and to an address under a short ban (ccxt#11045).
+_REFUSED: Final = (*_UNCLEAR, _KIND.INVALID_KEY, _KIND.RATE_LIMITED)
 ROWS: Final[tuple[ErrorRow, ...]] = (
     ErrorRow(
         kind=_KIND.AMBIGUOUS_AUTH,
         code="-2015",
         match=r"request ip",
-        candidates=(*_UNCLEAR, _KIND.INVALID_KEY, _KIND.WRONG_ENVIRONMENT),
+        candidates=(*_REFUSED, _KIND.WRONG_ENVIRONMENT),
         note="Binance names the address even when the address is not the reason.",
         source="[FAPI] -2015; node-binance-api#629 (futures off), Binance_Futures_python#60 (test net key)",
     ),
     ErrorRow(
         kind=_KIND.AMBIGUOUS_AUTH,
         code="-2015",
-        candidates=_UNCLEAR,
-        source=f"{_CODES} -2015; HTTP 400 on sapi, ccxt#18653",
+        candidates=_REFUSED,
+        source=f"{_CODES} -2015; HTTP 400 on sapi, ccxt#18653; key and secret mixed up, node-binance-api#98",
     ),
     ErrorRow(kind=_KIND.INVALID_KEY, code="-2014", source=f"{_CODES} API-key format invalid"),
     ErrorRow(

@@ -214,6 +214,13 @@ class TestJudge:
         found = judge("binance", "key", status=418, body=body, headers=headers)
         assert (found.kind, found.retry_after) == (Kind.RATE_LIMITED, 60.0)
 
+    @pytest.mark.parametrize("said", ["", ", request ip: 185.93.111.189"])
+    def test_a_refusal_for_many_reasons_leaves_none_of_them_out(self, judge, said):
+        body = {"code": -2015, "msg": f"Invalid API-key, IP, or permissions for action{said}"}
+        assert {Kind.INVALID_KEY, Kind.IP_NOT_ALLOWED, Kind.PERMISSION_DENIED, Kind.RATE_LIMITED} < set(
+            judge("binance", "key", status=401, body=body).candidates
+        )
+
     def test_the_region_is_told_with_code_zero(self, judge):
         found = judge("binance", "key", status=451, body={"code": 0, "msg": "restricted location"})
         assert (found.kind, found.retryable) == (Kind.REGION_BLOCKED, False)
@@ -351,6 +358,8 @@ class TestEndToEnd:
             Kind.IP_NOT_ALLOWED,
             Kind.PERMISSION_DENIED,
             Kind.KEY_DISABLED,
+            Kind.INVALID_KEY,
+            Kind.RATE_LIMITED,
         )
         assert (found.seen.caller_ip, found.seen.caller_ip_source) == ("203.0.113.10", "failure")
 
