@@ -105,7 +105,7 @@ _PERHAPS: Final[Mapping[str, tuple[Permission, ...]]] = {
 }
 _FIELDS: Final = frozenset(
     {"state", "mode", "name", "user_id", "perms", "ip_whitelist", "currency_pairs", "key"}
-    | {"created_at", "update_at", "updated_at", "last_access"}
+    | {"created_at", "update_at", "updated_at", "last_access", "read_only", "copy_trading_role"}
 )
 #: 1 normal; locked and frozen are 2 and 3 in the documentation, 3 and 2 in the SDK.
 _DISABLED: Final = {1: False, 2: True, 3: True}
@@ -249,7 +249,7 @@ class Gate(Exchange):
         entry = await _own_entry(ask, detail)
         if entry is None:
             return _report(detail, {}, permissions=await _probed(ask))
-        permissions, unknown = _permissions(entry)
+        permissions, unknown = _permissions(entry, detail)
         return _report(detail, entry, permissions=permissions, unknown=unknown)
 
     async def read_balance(self, ask: Ask, market: Market) -> None:
@@ -291,8 +291,7 @@ def _success(answer: Answer) -> bool:
     body, name = answer.body, answer.call.name
     if isinstance(body, list) and name in _LISTS:
         return all(isinstance(item, dict) and "label" not in item for item in body)
-    held = _HOLDS.get(name, frozenset())
-    return isinstance(body, dict) and "label" not in body and not held.isdisjoint(body)
+    return isinstance(body, dict) and "label" not in body and bool(_HOLDS.get(name, set()) & body.keys())
 
 
 def _lacks(failure: Failure, scope: str) -> bool:
@@ -367,10 +366,13 @@ def _report(
     )
 
 
-def _permissions(entry: Mapping[str, Json]) -> tuple[Permissions, tuple[str, ...]]:
+def _permissions(
+    entry: Mapping[str, Json], detail: Mapping[str, Json]
+) -> tuple[Permissions, tuple[str, ...]]:
     """What ``perms`` grants; a list that is empty or has an item of another shape denies nothing."""
-    strange = parse.strange_rights(entry, _FIELDS)
     words = _listed(entry.get("perms"))
+    told = (detail, entry, *(entry["perms"] if words else ()))
+    strange = tuple(name for each in told for name in parse.strange_rights(each, _FIELDS))
     if not words:
         return Permissions(), strange
     return parse.granted((*words, *strange), _WORDS, perhaps=_PERHAPS, could_mean=_could_mean)

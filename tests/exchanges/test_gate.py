@@ -184,6 +184,12 @@ class TestReport:
         seen = told(withdraw_enabled=True)
         assert (seen.unknown_words, seen.permissions.withdraw) == (("withdraw_enabled",), None)
 
+    def test_such_a_field_counts_beside_the_account_and_in_a_permission_too(self, told):
+        seen = told(detail=DETAIL | {"can_withdraw": True})
+        assert (seen.unknown_words, seen.permissions.withdraw) == (("can_withdraw",), None)
+        seen = told(perms=[{"name": "spot", "read_only": False, "withdraw_allowed": True}])
+        assert (seen.unknown_words, seen.permissions.withdraw) == (("withdraw_allowed",), None)
+
     @pytest.mark.parametrize(
         ("ips", "restricted", "addresses"),
         [
