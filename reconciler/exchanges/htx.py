@@ -223,6 +223,7 @@ class Htx(Exchange):
     async def read_key(self, ask: Ask, market: Market) -> KeyReport:
         """The key's report; for a key that may not ask about keys, that it reads and no more."""
         del market
+        uid: str | None = None
         try:
             uid = parse.uid(parse.fields(await ask(UID)).get("data"))
             if uid is None:
@@ -234,7 +235,7 @@ class Htx(Exchange):
             await ask(ACCOUNTS)
             if failed.failure.kind is _KIND.IP_NOT_ALLOWED:
                 raise
-            return KeyReport(permissions=Permissions(read=True))
+            return KeyReport(permissions=Permissions(read=True), account=Account(uid=uid))
         return _report(_entry(body, ask), uid=uid, now=ask.now())
 
     async def read_balance(self, ask: Ask, market: Market) -> None:

@@ -229,6 +229,11 @@ class TestKeyThatTellsNothing:
         assert seen.permissions == Permissions(read=True)
         assert (seen.ip_whitelist.restricted, seen.expires_at, seen.account.is_sub) == (None, None, None)
 
+    @pytest.mark.parametrize(("uid", "told"), [(UID, "63628520"), (failed(Kind.AMBIGUOUS_AUTH), None)])
+    def test_what_was_told_before_the_refusal_is_kept(self, answers, uid, told):
+        ask = answers(uid=uid, key=failed(Kind.AMBIGUOUS_AUTH), accounts=ACCOUNTS)
+        assert asyncio.run(Htx().read_key(ask, Market.SPOT)).account.uid == told
+
     def test_that_is_refused_again_fails_for_the_reason_given_then(self, answers):
         ask = answers(uid=failed(Kind.AMBIGUOUS_AUTH), accounts=failed(Kind.INVALID_KEY))
         with pytest.raises(CallFailed) as caught:
