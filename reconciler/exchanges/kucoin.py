@@ -1,7 +1,8 @@
 """KuCoin, classic and unified: what it tells of a key, its proofs, its errors.
 
 Sources, as named in the rows: [KSDK] Kucoin/kucoin-universal-sdk ``spec/rest/api`` (OpenAPI), [KDOC]
-Kucoin/kucoin-api-docs, [TYP] tiagosiebler/kucoin-api types, [CX] ccxt 4.5.90 ``kucoin.py``.
+Kucoin/kucoin-api-docs, [DOC] kucoin.com/docs ``rest/funding/transfer`` (pages by their titles), [TYP]
+tiagosiebler/kucoin-api types, [CX] ccxt 4.5.90 ``kucoin.py``.
 """
 
 from __future__ import annotations
@@ -92,11 +93,15 @@ WORDS: Final[Mapping[str, tuple[Permission, ...]]] = {
     "Earn": (),
     "LeadtradeFutures": (),
 }
-#: What a word may grant besides: documentation does not say how far these reach.
+#: What a word may grant besides: documentation does not say how far these reach, and it opens the older
+#: ways between the accounts of one owner to the rights to trade. [DOC] Inner Transfer asks for Spot, Transfer
+#: to Main or TRADE Account for Futures; the newer FlexTransfer asks for InnerTransfer
 PERHAPS: Final[Mapping[str, tuple[Permission, ...]]] = {
     "Transfer": (_P.TRANSFER,),
-    "Unified": (_P.MARGIN,),
-    "LeadtradeFutures": (_P.FUTURES,),
+    "Spot": (_P.TRANSFER,),
+    "Futures": (_P.TRANSFER,),
+    "Unified": (_P.MARGIN, _P.TRANSFER),
+    "LeadtradeFutures": (_P.FUTURES, _P.TRANSFER),
 }
 _FIELDS: Final = frozenset(
     {"remark", "apiKey", "apiVersion", "permission", "ipWhitelist", "createdAt", "uid", "isMaster"}
@@ -197,7 +202,11 @@ class Kucoin(Exchange):
     status = STATUS
     my_ip = MY_IP
     budget = Budget(units=450, seconds=10, burst=50, source="[KDOC] Cloudflare: 500 requests per 10 s and IP")
-    readable = Readable(ip_list="yes, unless masked", expiry="where the newer field is sent")
+    readable = Readable(
+        transfer="yes; unknown beside trading on spot or futures",
+        ip_list="yes, unless masked",
+        expiry="where the newer field is sent",
+    )
     key_page = "https://www.kucoin.com/account/api"
 
     async def read_key(self, ask: Ask, market: Market) -> KeyReport:

@@ -209,6 +209,24 @@ def test_kucoin_transfer_may_reach_own_accounts_too():
 
 
 @pytest.mark.parametrize(
+    ("words", "transfer"),
+    [
+        ("General", False),
+        ("General,Earn", False),
+        ("General,Margin", False),
+        ("General,Spot", None),
+        ("General,Futures", None),
+        ("General,Unified", None),
+        ("General,Spot,InnerTransfer", True),
+    ],
+)
+def test_kucoin_trading_may_move_money_between_the_accounts_of_one_owner(words, transfer):
+    body = {"code": "200000", "data": {"uid": 1, "permission": words}}
+    permissions = read(registry.get("kucoin"), body).permissions
+    assert (permissions.transfer, permissions.withdraw) == (transfer, False)
+
+
+@pytest.mark.parametrize(
     ("data", "health"),
     [
         ({"status": "open"}, Health.OPERATIONAL),
