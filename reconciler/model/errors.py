@@ -16,7 +16,8 @@
     │   ├── UnsafeRecipient            the file names a key service that policy does not
     │   ├── BindingMismatch            the file belongs to another connection
     │   ├── NotASecretFile             no sops file, or not one that we accept
-    │   └── SopsFailed                 sops crashed, hung or said something unknown
+    │   └── SopsFailed                 sops crashed or said something unknown
+    │       └── SopsHung               sops did not end in time
     ├── ThresholdExceeded           6  a safety threshold or a missing approval
     ├── LockHeld                    7  another applier holds the lease, or ours was lost
     ├── StalePlan                   8  the reviewed plan is not what would be done now
@@ -223,9 +224,15 @@ class NotASecretFile(SecretsError):
 
 
 class SopsFailed(SecretsError):
-    """sops crashed, exceeded its time, or answered in a way that we do not know."""
+    """sops crashed, or answered in a way that we do not know."""
 
     code = "sops-failed"
+
+
+class SopsHung(SopsFailed):
+    """sops did not end in time: a key command, an agent or a key service hangs."""
+
+    code = "sops-hung"
 
 
 class ThresholdExceeded(ReconcilerError):

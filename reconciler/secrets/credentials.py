@@ -6,8 +6,9 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Lock
 from typing import Any, Final
 
 from reconciler.model.desired import Connection, Policy
@@ -19,6 +20,7 @@ from reconciler.model.errors import (
     PlaintextSecret,
     SecretsError,
     SopsFailed,
+    SopsHung,
 )
 from reconciler.model.secret import Credentials, Secret
 from reconciler.secrets.creation_rules import BINDING_FIELDS, SECRET_FIELDS
@@ -26,6 +28,9 @@ from reconciler.secrets.envelope import Envelope, Value, read_envelope
 from reconciler.secrets.files import CONFIG_FILE_LIMIT, SECRET_FILE_LIMIT, read_within
 from reconciler.secrets.recipients import unsafe_recipients
 from reconciler.secrets.sops import Sops
+
+#: On so many files sops may hang, each for its whole time limit, before the others are not tried.
+HANGS: Final = 3
 
 _LEAKED: Final = (
     "treat the value as leaked: delete the key at the exchange, create a new one, "
@@ -75,12 +80,15 @@ def open_all(
 
     Only a file that :func:`inspect` finds nothing wrong with is decrypted, each once, as many side by
     side as there are processors. One failing file never fails the rest. ``fields_of`` gives the
-    credential fields of an exchange. Setting ``cancel`` from another thread ends it early.
+    credential fields of an exchange. Setting ``cancel`` from another thread ends it early. Once sops
+    hung on :data:`HANGS` files the others are not tried: what it waits for is the same for all.
     """
-    stop = cancel or Event()
+    stop, patience = cancel or Event(), _Patience()
 
     def work(group: Sequence[Connection]) -> dict[str, Credentials | SecretsError]:
-        return _open_file(group, fields_of=fields_of, sops=sops, policy=policy, cancel=stop)
+        return _open_file(
+            group, fields_of=fields_of, sops=sops, policy=policy, cancel=stop, patience=patience
+        )
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="sops") as pool:
         try:
@@ -100,6 +108,30 @@ def open_all(
 class _Loaded:
     blob: bytes
     envelope: Envelope
+
+
+class _Patience:
+    """Counts on how many files sops hung, and ends the trying after too many."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._hung = 0
+
+    @contextmanager
+    def heeded(self, envelope: Envelope) -> Iterator[None]:
+        """Let one file be tried. Raise ``SopsHung`` at once when patience is at its end."""
+        if self._hung >= HANGS:
+            raise SopsHung(
+                f"not tried, since sops hung on {HANGS} other files",
+                hint="a key command, an agent or a key service hangs: try `sops decrypt FILE` here",
+                mark=envelope.mark,
+            )
+        try:
+            yield
+        except SopsHung:
+            with self._lock:
+                self._hung += 1
+            raise
 
 
 def _by_file(connections: Sequence[Connection]) -> list[list[Connection]]:
@@ -124,6 +156,7 @@ def _open_file(
     sops: Sops,
     policy: Policy,
     cancel: Event,
+    patience: _Patience,
 ) -> dict[str, Credentials | SecretsError]:
     """One file's connections: what was judged is what is decrypted, from memory."""
     opened: dict[str, Credentials | SecretsError] = {}
@@ -141,7 +174,8 @@ def _open_file(
     if not sound:
         return opened
     try:
-        document = sops.decrypt(loaded.blob, file=loaded.envelope.file, policy=policy, cancel=cancel)
+        with patience.heeded(loaded.envelope):
+            document = sops.decrypt(loaded.blob, file=loaded.envelope.file, policy=policy, cancel=cancel)
     except SecretsError as error:
         return opened | {connection.id: error for connection in sound}
     for connection in sound:

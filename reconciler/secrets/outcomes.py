@@ -19,6 +19,7 @@ from reconciler.model.errors import (
     PlaintextSecret,
     SecretsError,
     SopsFailed,
+    SopsHung,
 )
 from reconciler.secrets.child import Cut, Ended
 
@@ -142,7 +143,7 @@ _BY_CODE: Final = {25: _TAMPERED, 51: _ALTERED, 52: _ALTERED}
 _CUT: Final = {
     Cut.TIME: _Meaning(
         (),
-        SopsFailed,
+        SopsHung,
         "sops did not finish in time and was ended",
         "a key command, an agent or a key service hangs: try `sops decrypt FILE` on this machine",
     ),

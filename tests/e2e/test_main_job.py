@@ -252,3 +252,23 @@ def test_a_key_in_two_connections_is_found_though_only_one_of_them_is_looked_at(
     assert list(statuses(report)) == ["mexc-spot-main"]
     assert blocking(report, "mexc-spot-main") == {"key-shared": "fail"}
     assert kinds(report) == {RUNNING: "blocked"}
+
+
+class TestCheck:
+    def test_its_json_follows_the_schema_in_every_state_of_a_key(self, site):
+        report = site.report("check")
+        jsonschema.validate(report, json.loads(schema("check.schema.json")))
+        assert {item["status"] for item in report["connections"]} == {"connected", "degraded", "unreachable"}
+
+    def test_named_connections_alone_are_read(self, site):
+        done = site.call("check", "mexc-spot-main")
+        assert done.returncode == 0
+        assert done.stdout.rstrip().endswith(
+            "check: 1 online, 0 degraded, 0 rejected, 0 unreachable, 0 unchecked"
+        )
+        assert not site.state.exists()
+
+    def test_a_name_that_is_not_in_the_files_is_told_with_its_neighbours(self, site):
+        done = site.call("check", "mexc-spot-man")
+        assert done.returncode == 3
+        assert "mexc-spot-main" in done.stderr

@@ -23,10 +23,11 @@ from reconciler.model.errors import (
     PlaintextSecret,
     SecretsError,
     SopsFailed,
+    SopsHung,
     UnsafeRecipient,
 )
 from reconciler.model.secret import Credentials, Secret
-from reconciler.secrets.credentials import inspect, inspect_all, open_all
+from reconciler.secrets.credentials import HANGS, inspect, inspect_all, open_all
 from reconciler.secrets.sops import Sops
 
 CANARY = "canary-7fK2-do-not-show"
@@ -531,3 +532,28 @@ def test_a_fault_of_ours_ends_what_is_running(
 
 def test_nothing_to_open(sops: Sops) -> None:
     assert opened(sops) == {}
+
+
+def test_a_stuck_agent_is_waited_for_on_few_files_and_not_on_all(
+    sops: Sops, sops_file: SopsFile, connection: Make, tmp_path: Path, script: Callable[..., Path]
+) -> None:
+    """Else five hundred files at thirty seconds each would hold the lease for hours."""
+    started = tmp_path / "started"
+    stuck = dataclasses.replace(sops, path=script(f"echo x >> {started}\nsleep 60\n"), limit=0.2, grace=0.1)
+    names = [f"stuck-{number}" for number in range(20)]
+    mine = [connection(sops_file(name, connection=name), id=name) for name in names]
+    results = opened(stuck, *mine)
+    assert {type(result) for result in results.values()} == {SopsHung}
+    tried = len(started.read_text().split())
+    assert HANGS <= tried <= HANGS + (os.cpu_count() or 1)
+    assert sum("not tried" in result.message for result in results.values()) == len(names) - tried
+
+
+def test_files_that_fail_otherwise_use_up_no_patience(
+    sops: Sops, sops_file: SopsFile, connection: Make, script: Callable[..., Path]
+) -> None:
+    crashing = dataclasses.replace(sops, path=script("exit 77\n"))
+    mine = [connection(sops_file(connection=f"c-{number}"), id=f"c-{number}") for number in range(8)]
+    assert {result.message for result in opened(crashing, *mine).values()} == {
+        "sops failed with exit code 77"
+    }
