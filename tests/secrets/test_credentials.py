@@ -553,7 +553,7 @@ def test_files_that_fail_otherwise_use_up_no_patience(
     sops: Sops, sops_file: SopsFile, connection: Make, script: Callable[..., Path]
 ) -> None:
     crashing = dataclasses.replace(sops, path=script("exit 77\n"))
-    mine = [connection(sops_file(connection=f"c-{number}"), id=f"c-{number}") for number in range(8)]
-    assert {result.message for result in opened(crashing, *mine).values()} == {
-        "sops failed with exit code 77"
-    }
+    names = [f"c-{number}" for number in range(8)]
+    mine = [connection(sops_file(name, connection=name), id=name) for name in names]
+    messages = {result.message for result in opened(crashing, *mine).values()}
+    assert messages == {"sops failed with exit code 77"}
