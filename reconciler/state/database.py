@@ -134,8 +134,8 @@ class WritableFile:
             self._engine = _engine(connect, durable=True)
             try:
                 self.write(migrate)
-            except StateError:
-                self.close()
+            except BaseException:
+                self.close()  # whatever ended it, nobody else can let go of the file
                 raise
 
     def read(self, work: Callable[[Connection], T]) -> T:
