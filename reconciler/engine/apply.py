@@ -204,14 +204,15 @@ class _Hand:
 
 async def _call(runtime: Runtime, action: Action, *, token: int) -> _Trouble | None:
     """Do it; what it raised as a trouble, without the text of an error that is not ours."""
+    after, connection = action.after or {}, action.connection or ""
     try:
         match action.kind:
             case ActionKind.DISABLE:
                 await runtime.disable(action.strategy, token=token)
             case ActionKind.CHANGE:
-                await runtime.change(action.strategy, action.after or {}, token=token)
+                await runtime.change(action.strategy, after, connection=connection, token=token)
             case _:
-                await runtime.enable(action.strategy, action.after or {}, token=token)
+                await runtime.enable(action.strategy, after, connection=connection, token=token)
     except ReconcilerError as error:
         return _Trouble(text=str(error), known=True)
     except Exception as error:  # noqa: BLE001 - the protocol: anything else means an unknown outcome
@@ -230,8 +231,14 @@ def _verdict(action: Action, holdings: Holdings | None) -> _Verdict:
     if action.kind is ActionKind.DISABLE:
         effect = running is None
     else:
-        effect = running is not None and same_parameters(running.parameters, action.after or {})
+        effect = running is not None and _as_wanted(running, action)
     return _Verdict(state=OutcomeState.DONE if effect else OutcomeState.FAILED, running=running)
+
+
+def _as_wanted(running: RunningStrategy, action: Action) -> bool:
+    """Whether it runs on the wanted connection, as far as the runtime tells, with the wanted parameters."""
+    on_it = running.connection is None or running.connection == action.connection
+    return on_it and same_parameters(running.parameters, action.after or {})
 
 
 def _may_come_late(verdict: _Verdict, trouble: _Trouble | None) -> bool:

@@ -48,10 +48,11 @@ _SYMBOLS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningStrategy:
-    """A strategy as a runtime knows it; ``enabled`` is ``None`` when the runtime does not tell."""
+    """A strategy as a runtime knows it; ``enabled`` and ``connection`` are ``None`` when it does not tell."""
 
     id: str
     enabled: bool | None
+    connection: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
 

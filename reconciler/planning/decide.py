@@ -156,6 +156,7 @@ def _permitted(
     if running is None or is_off(running):
         return _act(ActionKind.ENABLE, strategy, "every blocking check passes", after=after)
     what = "its settings differ from git"
+    enabled_on = running.connection or enabled_on  # the runtime's word outranks what we remember
     if enabled_on != strategy.connection:
         what = f"git moved it from connection {enabled_on} to {strategy.connection}"
     elif same_parameters(running.parameters, after):

@@ -27,14 +27,14 @@ class LedgerStore(LedgerRows, Protocol):
     """
 
     def ledger_enable(
-        self, runtime: str, strategy: str, parameters: Mapping[str, Any], *, token: int
+        self, runtime: str, strategy: str, parameters: Mapping[str, Any], *, connection: str, token: int
     ) -> None:
-        """Have ``strategy`` run with ``parameters``."""
+        """Have ``strategy`` run on ``connection`` with ``parameters``."""
 
     def ledger_change(
-        self, runtime: str, strategy: str, parameters: Mapping[str, Any], *, token: int
+        self, runtime: str, strategy: str, parameters: Mapping[str, Any], *, connection: str, token: int
     ) -> bool:
-        """Give ``strategy`` new ``parameters``; ``False`` when it does not run."""
+        """Give ``strategy`` new ``parameters`` and ``connection``; ``False`` when it does not run."""
 
     def ledger_disable(self, runtime: str, strategy: str, *, token: int) -> None:
         """Have ``strategy`` stopped."""
@@ -54,13 +54,21 @@ class Ledger:
         """Everything that the ledger holds, by strategy id."""
         return self._state.ledger_rows(self._runtime)
 
-    async def enable(self, strategy: str, parameters: Mapping[str, Any], *, token: int) -> None:
-        """Have ``strategy`` run with ``parameters``."""
-        self._store().ledger_enable(self._runtime, strategy, parameters, token=token)
+    async def enable(
+        self, strategy: str, parameters: Mapping[str, Any], *, connection: str, token: int
+    ) -> None:
+        """Have ``strategy`` run on ``connection`` with ``parameters``."""
+        self._store().ledger_enable(self._runtime, strategy, parameters, connection=connection, token=token)
 
-    async def change(self, strategy: str, parameters: Mapping[str, Any], *, token: int) -> None:
-        """Give ``strategy`` new ``parameters``. Raise :class:`ReconcilerError` when it does not run."""
-        if not self._store().ledger_change(self._runtime, strategy, parameters, token=token):
+    async def change(
+        self, strategy: str, parameters: Mapping[str, Any], *, connection: str, token: int
+    ) -> None:
+        """Give ``strategy`` new ``parameters`` and ``connection``.
+
+        Raise :class:`ReconcilerError` when it does not run.
+        """
+        store = self._store()
+        if not store.ledger_change(self._runtime, strategy, parameters, connection=connection, token=token):
             raise ReconcilerError(
                 f"{strategy} does not run on {self._runtime}, so its settings cannot change",
                 hint="plan again: it was disabled since this plan was made",

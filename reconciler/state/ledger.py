@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -19,24 +20,40 @@ def rows(db: Connection, runtime: str) -> Mapping[str, RunningStrategy]:
     """What the runtime holds, by strategy."""
     found = db.execute(sa.select(_TABLE).where(_TABLE.c.runtime == runtime).order_by(_TABLE.c.strategy))
     return {
-        row.strategy: RunningStrategy(id=row.strategy, enabled=row.enabled, parameters=row.parameters)
+        row.strategy: RunningStrategy(
+            id=row.strategy, enabled=row.enabled, connection=row.connection, parameters=row.parameters
+        )
         for row in found
     }
 
 
-def enable(db: Connection, runtime: str, strategy: str, parameters: Mapping[str, Any], *, token: int) -> None:
-    """Have a row that is enabled with ``parameters``."""
-    fence(db, token)
-    values = {"enabled": True, "parameters": plain(parameters), "token": token}
-    if db.execute(sa.update(_TABLE).where(_row(runtime, strategy)).values(**values)).rowcount == 0:
-        db.execute(sa.insert(_TABLE).values(runtime=runtime, strategy=strategy, **values))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a row is to say: which strategy runs where, on which connection, with what."""
+
+    runtime: str
+    strategy: str
+    connection: str
+    parameters: Mapping[str, Any]
+
+    def values(self, token: int) -> dict[str, Any]:
+        """The columns that are not its key."""
+        return {"connection": self.connection, "parameters": plain(self.parameters), "token": token}
 
 
-def change(db: Connection, runtime: str, strategy: str, parameters: Mapping[str, Any], *, token: int) -> bool:
-    """Give an enabled row new parameters; ``False`` when there is none."""
+def enable(db: Connection, run: Run, *, token: int) -> None:
+    """Have a row that is enabled as ``run`` says."""
     fence(db, token)
-    running = _row(runtime, strategy) & _TABLE.c.enabled.is_(sa.true())
-    values = {"parameters": plain(parameters), "token": token}
+    values = {"enabled": True, **run.values(token)}
+    if db.execute(sa.update(_TABLE).where(_row(run.runtime, run.strategy)).values(**values)).rowcount == 0:
+        db.execute(sa.insert(_TABLE).values(runtime=run.runtime, strategy=run.strategy, **values))
+
+
+def change(db: Connection, run: Run, *, token: int) -> bool:
+    """Have an enabled row be as ``run`` says; ``False`` when there is none."""
+    fence(db, token)
+    running = _row(run.runtime, run.strategy) & _TABLE.c.enabled.is_(sa.true())
+    values = run.values(token)
     return db.execute(sa.update(_TABLE).where(running).values(**values)).rowcount == 1
 
 

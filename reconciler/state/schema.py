@@ -113,6 +113,7 @@ ledger: Final = sa.Table(
     sa.Column("runtime", sa.Text, primary_key=True),
     sa.Column("strategy", sa.Text, primary_key=True),
     sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("connection", sa.Text, nullable=False),
     sa.Column("parameters", sa.JSON, nullable=False),
     sa.Column("token", sa.Integer, nullable=False),
 )

@@ -174,16 +174,18 @@ class Store(ReadState):
         self._db.write(lambda db: _conclude(db, intent, outcome, token=token, at=at, keep=keep, drop=drop))
 
     def ledger_enable(
-        self, runtime: str, strategy: str, parameters: Mapping[str, Any], *, token: int
+        self, runtime: str, strategy: str, parameters: Mapping[str, Any], *, connection: str, token: int
     ) -> None:
-        """Have the embedded runtime run ``strategy``."""
-        self._db.write(lambda db: ledger.enable(db, runtime, strategy, parameters, token=token))
+        """Have the embedded runtime run ``strategy`` on ``connection``."""
+        run = ledger.Run(runtime=runtime, strategy=strategy, connection=connection, parameters=parameters)
+        self._db.write(lambda db: ledger.enable(db, run, token=token))
 
     def ledger_change(
-        self, runtime: str, strategy: str, parameters: Mapping[str, Any], *, token: int
+        self, runtime: str, strategy: str, parameters: Mapping[str, Any], *, connection: str, token: int
     ) -> bool:
         """Change what the embedded runtime runs; ``False`` when it does not run ``strategy``."""
-        return self._db.write(lambda db: ledger.change(db, runtime, strategy, parameters, token=token))
+        run = ledger.Run(runtime=runtime, strategy=strategy, connection=connection, parameters=parameters)
+        return self._db.write(lambda db: ledger.change(db, run, token=token))
 
     def ledger_disable(self, runtime: str, strategy: str, *, token: int) -> None:
         """Have the embedded runtime stop ``strategy``."""

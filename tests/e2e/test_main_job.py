@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from reconciler.resources import schema
+from reconciler.state.store import open_for_reading
 
 RUNNING = "btc-eth-recovery"
 
@@ -157,6 +158,18 @@ class TestApply:
         assert [(o["strategy"], o["kind"], o["state"]) for o in report["outcomes"]] == [
             (RUNNING, "change", "done")
         ]
+
+    def test_a_strategy_that_git_moves_to_another_connection_trades_there_from_then_on(self, site):
+        site.run("--yes")
+        site.key("mexc-grid-backup").faults.outage = None
+        site.edit(lambda doc: doc["strategies"][RUNNING].update(connection="mexc-grid-backup"))
+        report = site.report("--yes")
+        assert (RUNNING, "change", "done") in [
+            (o["strategy"], o["kind"], o["state"]) for o in report["outcomes"]
+        ]
+        held = open_for_reading(f"sqlite:///{site.state}").ledger_rows("paper")
+        assert held[RUNNING].connection == "mexc-grid-backup"
+        assert kinds(site.report("--dry-run"))[RUNNING] == "none"
 
     def test_a_target_leaves_the_rest_alone(self, site):
         site.run("--yes")

@@ -33,17 +33,22 @@ class Bots:
         self.before = {}
         self.after = {}
         self.unreadable = None
+        self.wrong_connection = None
 
     async def read(self):
         if self.unreadable:
             raise self.unreadable
         return dict(self.holds)
 
-    async def enable(self, strategy, parameters, *, token):
-        self._do("enable", strategy, RunningStrategy(id=strategy, enabled=True, parameters=parameters))
+    async def enable(self, strategy, parameters, *, connection, token):
+        self._do("enable", strategy, self._running(strategy, parameters, connection))
 
-    async def change(self, strategy, parameters, *, token):
-        self._do("change", strategy, RunningStrategy(id=strategy, enabled=True, parameters=parameters))
+    async def change(self, strategy, parameters, *, connection, token):
+        self._do("change", strategy, self._running(strategy, parameters, connection))
+
+    def _running(self, strategy, parameters, connection):
+        told = self.wrong_connection or connection
+        return RunningStrategy(id=strategy, enabled=True, connection=told, parameters=parameters)
 
     async def disable(self, strategy, *, token):
         self._do("disable", strategy, None)
@@ -204,7 +209,7 @@ async def test_a_known_refusal_claims_nothing_even_when_somebody_else_runs_it(de
 
 
 async def test_what_runs_with_other_parameters_after_enabling_is_ours_but_not_done(desk, bots):
-    async def deaf(strategy, parameters, *, token):
+    async def deaf(strategy, parameters, *, connection, token):
         bots.holds[strategy] = RunningStrategy(id=strategy, enabled=True, parameters={"pairs": []})
 
     bots.enable = deaf
@@ -303,8 +308,8 @@ async def test_a_lost_lease_stops_everything_and_says_so(desk, bots):
 async def test_a_holder_superseded_in_mid_action_records_nothing(desk, bots, tmp_path):
     real = bots.enable
 
-    async def slow(strategy, parameters, *, token):
-        await real(strategy, parameters, token=token)
+    async def slow(strategy, parameters, *, connection, token):
+        await real(strategy, parameters, connection=connection, token=token)
         with (
             open_for_writing(str(tmp_path / "state.db")) as other,
             other.lease(clock=lambda: START + timedelta(hours=1)),
@@ -357,7 +362,7 @@ async def test_the_journal_tells_the_pass_and_every_outcome(desk, bots):
 
 
 async def test_reordered_pairs_count_as_in_effect_as_they_do_for_planning(desk, bots):
-    async def sorting(strategy, parameters, *, token):
+    async def sorting(strategy, parameters, *, connection, token):
         pairs = sorted(parameters["pairs"])
         bots.holds[strategy] = RunningStrategy(id=strategy, enabled=True, parameters={"pairs": pairs})
 
@@ -370,3 +375,10 @@ async def test_a_change_records_the_connection_that_it_moved_to(desk):
     moved = replace(change("btc", {"pairs": ["BTC/USDT"]}), connection="kucoin")
     assert states(await desk.apply(moved)) == [DONE]
     assert desk.store.inventory()["btc"].connection == "kucoin"
+
+
+async def test_a_runtime_that_runs_it_on_another_connection_has_not_done_it(desk):
+    """The key that passed the checks is the one to trade on, and no other."""
+    desk.bots.wrong_connection = "kucoin"
+    (outcome,) = await desk.apply(enable("btc", {"pairs": ["BTC/USDT"]}))
+    assert outcome.state is OutcomeState.FAILED

@@ -61,10 +61,10 @@ class Mortal:
 class Watched(Ledger):
     """The ledger, watched for a strategy being enabled while it already runs."""
 
-    async def enable(self, strategy, parameters, *, token):
+    async def enable(self, strategy, parameters, *, connection, token):
         held = (await self.read()).get(strategy)
         assert held is None or not held.enabled, f"{strategy} was enabled twice"
-        await super().enable(strategy, parameters, token=token)
+        await super().enable(strategy, parameters, connection=connection, token=token)
 
 
 def plan(desired, held, inventory):
@@ -72,7 +72,9 @@ def plan(desired, held, inventory):
 
     def action(kind, strategy):
         after = desired.get(strategy)
-        return Action(kind=kind, strategy=strategy, runtime="paper", reason="", after=after)
+        return Action(
+            kind=kind, strategy=strategy, runtime="paper", reason="", connection="main", after=after
+        )
 
     running = {key: item for key, item in held.items() if item.enabled}
     stop = [
@@ -111,7 +113,7 @@ def template(tmp_path_factory):
     """A state in which somebody else runs a strategy of theirs; copied, since making one is slow."""
     path = tmp_path_factory.mktemp("template") / "state.db"
     with open_for_writing(str(path)) as store, store.lease(clock=lambda: START) as lease:
-        store.ledger_enable("paper", "theirs", THEIRS["theirs"], token=lease.token)
+        store.ledger_enable("paper", "theirs", THEIRS["theirs"], connection="main", token=lease.token)
     return path
 
 

@@ -76,7 +76,7 @@ class Desk:
         """Have strategies running that this tool did not start."""
         with open_for_writing(self.settings.state) as store, store.lease(clock=lambda: self.now) as lease:
             for id_ in ids:
-                store.ledger_enable(runtime, id_, PARAMETERS, token=lease.token)
+                store.ledger_enable(runtime, id_, PARAMETERS, connection="mexc-spot-main", token=lease.token)
 
     def stop(self, *ids: str, runtime: str = "paper") -> None:
         """Stop strategies as somebody else would, past this tool."""
@@ -108,7 +108,7 @@ class Desk:
         )
         intent = store.intend(action, token=lease.token, at=self.now)
         if acted:
-            store.ledger_enable(runtime, id_, PARAMETERS, token=lease.token)
+            store.ledger_enable(runtime, id_, PARAMETERS, connection="mexc-spot-main", token=lease.token)
         if finished:
             item = InventoryItem(
                 strategy=id_, runtime=runtime, connection="mexc-spot-main", enabled_at=self.now

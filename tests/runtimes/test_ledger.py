@@ -50,14 +50,16 @@ async def test_a_new_ledger_holds_nothing(ledger):
 
 
 async def test_what_is_enabled_is_read_back_with_its_parameters(ledger, token):
-    await ledger.enable("btc", {"pairs": ("BTC/USDT",)}, token=token)
-    assert await ledger.read() == {"btc": RunningStrategy(id="btc", enabled=True, parameters=PAIRS)}
+    await ledger.enable("btc", {"pairs": ("BTC/USDT",)}, connection="main", token=token)
+    assert await ledger.read() == {
+        "btc": RunningStrategy(id="btc", enabled=True, connection="main", parameters=PAIRS)
+    }
 
 
 async def test_every_act_done_twice_is_as_done_once(ledger, token):
     for act in (
-        lambda: ledger.enable("btc", PAIRS, token=token),
-        lambda: ledger.change("btc", {"pairs": []}, token=token),
+        lambda: ledger.enable("btc", PAIRS, connection="main", token=token),
+        lambda: ledger.change("btc", {"pairs": []}, connection="main", token=token),
         lambda: ledger.disable("btc", token=token),
     ):
         await act()
@@ -67,10 +69,12 @@ async def test_every_act_done_twice_is_as_done_once(ledger, token):
 
 
 async def test_a_disabled_strategy_stays_readable_and_can_be_enabled_again(ledger, token):
-    await ledger.enable("btc", PAIRS, token=token)
+    await ledger.enable("btc", PAIRS, connection="main", token=token)
     await ledger.disable("btc", token=token)
-    assert (await ledger.read())["btc"] == RunningStrategy(id="btc", enabled=False, parameters=PAIRS)
-    await ledger.enable("btc", {}, token=token)
+    assert (await ledger.read())["btc"] == RunningStrategy(
+        id="btc", enabled=False, connection="main", parameters=PAIRS
+    )
+    await ledger.enable("btc", {}, connection="main", token=token)
     assert (await ledger.read())["btc"].enabled
 
 
@@ -81,30 +85,32 @@ async def test_disabling_what_was_never_there_is_no_error_and_makes_nothing(ledg
 
 async def test_settings_of_what_does_not_run_cannot_change(ledger, token):
     with pytest.raises(ReconcilerError, match="does not run on paper"):
-        await ledger.change("btc", PAIRS, token=token)
-    await ledger.enable("btc", PAIRS, token=token)
+        await ledger.change("btc", PAIRS, connection="main", token=token)
+    await ledger.enable("btc", PAIRS, connection="main", token=token)
     await ledger.disable("btc", token=token)
     with pytest.raises(ReconcilerError):
-        await ledger.change("btc", {}, token=token)
+        await ledger.change("btc", {}, connection="main", token=token)
     assert (await ledger.read())["btc"].parameters == PAIRS
 
 
 async def test_two_ledgers_in_one_state_are_apart(ledger, store, token):
     other = open_runtime(spec("live"), state=store)
-    await ledger.enable("btc", PAIRS, token=token)
-    await other.enable("btc", {}, token=token)
+    await ledger.enable("btc", PAIRS, connection="main", token=token)
+    await other.enable("btc", {}, connection="main", token=token)
     await other.disable("btc", token=token)
-    assert (await ledger.read())["btc"] == RunningStrategy(id="btc", enabled=True, parameters=PAIRS)
+    assert (await ledger.read())["btc"] == RunningStrategy(
+        id="btc", enabled=True, connection="main", parameters=PAIRS
+    )
 
 
 async def test_an_older_token_is_refused_and_changes_nothing(ledger, store):
     with store.lease(clock=now) as old:
-        await ledger.enable("btc", PAIRS, token=old.token)
+        await ledger.enable("btc", PAIRS, connection="main", token=old.token)
     before = await ledger.read()
     with store.lease(clock=now) as new:
         for act in (
-            ledger.enable("eth", PAIRS, token=old.token),
-            ledger.change("btc", {}, token=old.token),
+            ledger.enable("eth", PAIRS, connection="main", token=old.token),
+            ledger.change("btc", {}, connection="main", token=old.token),
             ledger.disable("btc", token=old.token),
         ):
             with pytest.raises(LockHeld):
@@ -114,12 +120,12 @@ async def test_an_older_token_is_refused_and_changes_nothing(ledger, store):
 
 
 async def test_a_dry_run_reads_the_same_and_may_not_act(ledger, url, token):
-    await ledger.enable("btc", PAIRS, token=token)
+    await ledger.enable("btc", PAIRS, connection="main", token=token)
     seen = open_runtime(spec(), state=open_for_reading(url))
     assert await seen.read() == await ledger.read()
     for act in (
-        seen.enable("eth", PAIRS, token=token),
-        seen.change("btc", {}, token=token),
+        seen.enable("eth", PAIRS, connection="main", token=token),
+        seen.change("btc", {}, connection="main", token=token),
         seen.disable("btc", token=token),
     ):
         with pytest.raises(WriteRefused, match="dry run"):

@@ -110,8 +110,8 @@ def test_a_late_release_does_not_end_the_successors_lease(store, clock):
 
 WRITES = {
     "intend": lambda store, token: store.intend(ACTION, token=token, at=START),
-    "enable": lambda store, token: store.ledger_enable("paper", "btc", {}, token=token),
-    "change": lambda store, token: store.ledger_change("paper", "btc", {}, token=token),
+    "enable": lambda store, token: store.ledger_enable("paper", "btc", {}, connection="main", token=token),
+    "change": lambda store, token: store.ledger_change("paper", "btc", {}, connection="main", token=token),
     "disable": lambda store, token: store.ledger_disable("paper", "btc", token=token),
 }
 
@@ -145,7 +145,7 @@ def test_unlocking_takes_the_number_and_fences_the_holder_off(store, clock):
         with pytest.raises(LockHeld):
             lease.check()
         with pytest.raises(LockHeld):
-            store.ledger_enable("paper", "btc", {}, token=lease.token)
+            store.ledger_enable("paper", "btc", {}, connection="main", token=lease.token)
     with pytest.raises(UsageError):
         store.unlock(lease.token)
     with store.lease(clock=clock) as successor:
@@ -269,7 +269,7 @@ RACERS = """
                         os.sched_yield()
                         with open(counter, "w") as file:
                             file.write(str(seen + 1))
-                        store.ledger_enable("paper", str(seen), {}, token=lease.token)
+                        store.ledger_enable("paper", str(seen), {}, connection="main", token=lease.token)
                     won += 1
                 except LockHeld:
                     os.sched_yield()
@@ -315,7 +315,7 @@ PAUSED_HOLDER = """
         if sys.argv[2] == "checks-again":
             attempt = lease.check
         else:
-            attempt = lambda: store.ledger_enable("paper", "btc", {}, token=lease.token)
+            attempt = lambda: store.ledger_enable("paper", "btc", {}, connection="main", token=lease.token)
         try:
             attempt()
             print("acted", flush=True)

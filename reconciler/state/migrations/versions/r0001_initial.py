@@ -48,6 +48,7 @@ def _create_what_is_managed() -> None:
         sa.Column("runtime", sa.Text, primary_key=True),
         sa.Column("strategy", sa.Text, primary_key=True),
         sa.Column("enabled", sa.Boolean, nullable=False),
+        sa.Column("connection", sa.Text, nullable=False),
         sa.Column("parameters", sa.JSON, nullable=False),
         sa.Column("token", sa.Integer, nullable=False),
     )
