@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from reconciler.engine.settings import Settings
 from reconciler.engine.survey import Survey, survey
 from reconciler.engine.verdict import exit_code, unknown_connections
 from reconciler.model.desired import Desired, RuntimeSpec
-from reconciler.model.errors import Mark
+from reconciler.model.errors import Mark, ReconcilerError, StateError
 from reconciler.model.plan import InventoryItem, Outcome, Plan, RunningStrategy
 from reconciler.model.report import Mode, Report
 from reconciler.planning.file import PlanFile
@@ -88,11 +88,12 @@ async def converge(settings: Settings, *, reviewed: PlanFile | None = None) -> R
             number = store.begin_pass(
                 mode=Mode.APPLY.value, started_at=started, digest=reviewed.digest if reviewed else None
             )
-            recovered = await _recover(desired, store, lease, settings)
-            seen = await _look(desired, store, settings)
-            if reviewed:
-                reviewed.require_same(seen.plan)
-            outcomes = await _apply(seen, store, lease, settings, number)
+            with _ended_by_errors(store, number, settings):
+                recovered = await _recover(desired, store, lease, settings)
+                seen = await _look(desired, store, settings)
+                if reviewed:
+                    reviewed.require_same(seen.plan)
+                outcomes = await _apply(seen, store, lease, settings, number)
         report = _report(Mode.APPLY, seen, started, recovered=recovered, outcomes=outcomes, lost=lease.lost)
         store.finish_pass(
             number, finished_at=settings.now(), exit_code=report.exit_code, summary=_summary(report)
@@ -166,6 +167,17 @@ async def _apply(
     return await apply(
         seen.plan, runtimes=seen.runtimes, store=store, lease=lease, clock=settings.now, pass_id=number
     )
+
+
+@contextmanager
+def _ended_by_errors(store: Store, number: int, settings: Settings) -> Iterator[None]:
+    """Record how a pass ended that ends early, such as by a stale plan: it was no crash."""
+    try:
+        yield
+    except ReconcilerError as error:
+        with suppress(StateError):  # what ended it may be that nothing can be recorded
+            store.finish_pass(number, finished_at=settings.now(), exit_code=error.exit_code, summary={})
+        raise
 
 
 @asynccontextmanager

@@ -212,6 +212,8 @@ class TestReviewedPlan:
         change(site)
         done = site.run("--plan", "plan.json")
         assert done.returncode == 8, done.stderr
+        (ended,) = open_for_reading(f"sqlite:///{site.state}").passes()
+        assert ended.exit_code == 8
         assert kinds(site.report("--dry-run"))[RUNNING] in {"enable", "blocked"}
 
     def test_reencrypted_secrets_change_nothing(self, site):
