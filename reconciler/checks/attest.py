@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC
+from typing import Final
 
 from reconciler.checks.check import Answer, Case, days
 from reconciler.model.desired import Attestation
 from reconciler.model.finding import Verdict
+
+_TOLD_ELSEWHERE: Final = (
+    "an attestation does not count, as this exchange tells it of every key: its answer was not complete"
+)
 
 
 def objection(case: Case, attestation: Attestation) -> str | None:
@@ -25,12 +30,13 @@ def attested(case: Case, subject: str, silence: Answer) -> Answer:
     """``silence``, the answer where the exchange tells nothing, or a pass on somebody's word.
 
     Only ever called for a key that was read and a value that its report leaves unknown: an
-    attestation answers a silence of the exchange, it never outvotes it.
+    attestation answers a silence of the exchange, it never outvotes it. Where the exchange always
+    tells, an answer without the value is broken, changed or forged, and no silence.
     """
     attestation = case.connection.attestations.get(subject)
     if attestation is None:
         return silence
-    why_not = objection(case, attestation)
+    why_not = objection(case, attestation) if subject in case.attestable else _TOLD_ELSEWHERE
     if why_not is not None:
         return replace(silence, evidence=f"{silence.evidence}; {why_not}", mark=attestation.mark)
     return Answer(

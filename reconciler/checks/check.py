@@ -20,7 +20,8 @@ class Case:
 
     ``strategies`` are those in git that refer to the connection; ``peers`` are the ids of other
     connections whose key has the same fingerprint; ``secrets_error`` is why the credentials could
-    not be read, where they could not; ``now`` is aware and in UTC.
+    not be read, where they could not; ``attestable`` are the subjects of attestations that the
+    exchange can leave open; ``now`` is aware and in UTC.
     """
 
     desired: Desired
@@ -30,6 +31,7 @@ class Case:
     strategies: tuple[Strategy, ...] = ()
     peers: tuple[str, ...] = ()
     secrets_error: SecretsError | None = None
+    attestable: frozenset[str] = frozenset()
 
     @property
     def report(self) -> KeyReport | None:

@@ -19,6 +19,10 @@ _UNREADABLE = (
     "Look for the named words on the exchange's page of this key: take them from the key, or use a "
     "version of this tool that knows them."
 )
+_ASK_AGAIN = (
+    "This exchange tells it of every key, so its answer was not complete: check again, and look the key "
+    "up at the exchange when it stays so."
+)
 
 _SILENT = "Nobody but the exchange knows whether the bot could do its work with this key."
 _WAIVE = (
@@ -37,13 +41,21 @@ def withdraw_enabled(case: Case, report: KeyReport) -> Answer:
         silence = unknown(
             f"the exchange does not tell whether the key may withdraw{_words(report)}",
             cause="Without an answer nobody knows what a thief of this key could do.",
-            fix=_UNREADABLE if report.unknown_words else _ATTEST,
+            fix=_silence_fix(case, report),
         )
-        # Words that we cannot read are something told: nobody's word stands above them.
-        return silence if report.unknown_words else attested(case, "withdraw_disabled", silence)
+        # Words that we cannot read are something told, and an answer without a single permission is
+        # none: nobody's word stands above either.
+        hollow = all(report.permissions[permission] is None for permission in Permission)
+        return silence if report.unknown_words or hollow else attested(case, "withdraw_disabled", silence)
     if granted:
         return failed("the exchange says that this key may withdraw")
     return passed("the exchange says that this key cannot withdraw")
+
+
+def _silence_fix(case: Case, report: KeyReport) -> str:
+    if report.unknown_words:
+        return _UNREADABLE
+    return _ATTEST if "withdraw_disabled" in case.attestable else _ASK_AGAIN
 
 
 @on_report

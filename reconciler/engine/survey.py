@@ -12,6 +12,7 @@ from threading import Event
 from reconciler.checks import Case, evaluate, status
 from reconciler.engine.settings import Settings
 from reconciler.engine.validate import needed_fields
+from reconciler.exchanges import registry
 from reconciler.model.desired import Connection, Desired
 from reconciler.model.errors import SecretsError
 from reconciler.model.live import Observation
@@ -50,6 +51,7 @@ async def survey(desired: Desired, connections: Sequence[Connection], settings: 
             strategies=desired.strategies_of(connection.id),
             peers=peers.get(connection.id, ()),
             secrets_error=_error(opened[connection.id]),
+            attestable=registry.get(connection.exchange).attestable,
             now=settings.now(),
         )
         for connection in connections

@@ -248,6 +248,7 @@ class Binance(Exchange):
     budget = Budget(
         units=5_400, seconds=60, burst=300, source="[BSPOT] LIMITS: 6,000 weight per minute and IP"
     )
+    attestable = frozenset({"ip_whitelist"})
     readable = Readable(
         futures="yes, unless portfolio margin is on",
         transfer="unknown while futures are on and other transfers off",

@@ -203,6 +203,7 @@ class Bingx(Exchange):
         burst=20,
         source="[BX] Rate limit: of group 2, 300 requests per 10 s, IP and endpoint; here for all together",
     )
+    attestable = frozenset({"withdraw_disabled"})
     readable = Readable(
         withdraw="yes; unknown beside internal transfers of sub-accounts",
         expiry=f"no; an unbound key that may trade or transfer is deleted after {IDLE_DAYS} idle days",

@@ -238,6 +238,7 @@ class Bitget(Exchange):
     budget = Budget(
         units=3000, seconds=60, burst=20, source="[FAQ] 6,000 requests per minute and IP; half of it"
     )
+    attestable = frozenset({"withdraw_disabled"})
     readable = Readable(
         futures="yes on classic accounts; unified ones know one right to trade",
         withdraw="yes; unknown beside P2P or sub-account rights",

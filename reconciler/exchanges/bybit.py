@@ -215,6 +215,7 @@ class Bybit(Exchange):
     budget = Budget(
         units=300, seconds=5, burst=30, source="[BY] rate-limit: 600 requests per 5 s and IP; half of it"
     )
+    attestable = frozenset({"withdraw_disabled"})
     readable = Readable(
         futures="yes, unless only option or position words are given",
         withdraw="yes; unknown beside P2P, Pay or card rights",

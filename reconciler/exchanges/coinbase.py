@@ -156,6 +156,7 @@ class Coinbase(Exchange):
         burst=15,
         source="[CDP] Rate Limits: private 30 per s and user, public 10 per s and IP, which weigh 3 here",
     )
+    attestable = frozenset({"ip_whitelist"})
     readable = Readable(
         futures="where a futures account answers",
         ip_list="no",

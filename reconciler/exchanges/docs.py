@@ -59,8 +59,8 @@ waivers:
 ```
 
 An attestation holds for `policy.attestation_max_age` (90 days), answers a silence only, and never stands
-above what an exchange tells. Refusals of these exchanges are told by ccxt's classes, which mislead often:
-each is reported as unclear, with its candidates.
+above what an exchange tells, nor in for what it always tells and this once did not. Refusals of these
+exchanges are told by ccxt's classes, which mislead often: each is reported as unclear, with its candidates.
 """
 
 

@@ -223,6 +223,7 @@ class Gate(Exchange):
         burst=50,
         source="[GDOC] private limits count for one user, none for one IP; 50 a second is our own caution",
     )
+    attestable = frozenset({"withdraw_disabled", "ip_whitelist"})
     readable = Readable(
         read_trade="with the permission `account`",
         futures="with the permission `account`",

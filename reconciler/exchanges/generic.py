@@ -117,6 +117,7 @@ class Generic(Exchange):
     """One exchange of the table. ``markets`` names the calls of each market, ``params`` what they carry."""
 
     one_at_a_time = True
+    attestable = frozenset({"withdraw_disabled", "ip_whitelist"})
     readable = Readable(
         read_trade="only that a balance was read",
         futures="no",

@@ -209,6 +209,7 @@ class Htx(Exchange):
         burst=50,
         source="[HDOC] private limits count for one key, none for one IP; 50 a second is our own caution",
     )
+    attestable = frozenset({"withdraw_disabled", "ip_whitelist"})
     readable = Readable(
         read_trade="yes; nothing of a sub-account's key",
         futures="no, one right for every market",

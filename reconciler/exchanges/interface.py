@@ -139,6 +139,9 @@ class Exchange(ABC):
     my_ip: ClassVar[Call | None] = None
     budget: ClassVar[Budget]
     readable: ClassVar[Readable]
+    #: The subjects of ``attestations:`` that a sound answer leaves open, for every key or for some. On these
+    #: alone a person's word is heard: where the exchange always tells, a silence is a fault of the answer.
+    attestable: ClassVar[frozenset[str]] = frozenset()
     key_page: ClassVar[str] = ""
     #: Whether one key's calls must arrive in the order of their nonces, and so follow one another.
     one_at_a_time: ClassVar[bool] = False

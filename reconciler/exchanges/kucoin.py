@@ -202,6 +202,7 @@ class Kucoin(Exchange):
     status = STATUS
     my_ip = MY_IP
     budget = Budget(units=450, seconds=10, burst=50, source="[KDOC] Cloudflare: 500 requests per 10 s and IP")
+    attestable = frozenset({"ip_whitelist"})
     readable = Readable(
         transfer="yes; unknown beside trading on spot or futures",
         ip_list="yes, unless masked",

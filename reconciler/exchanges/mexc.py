@@ -172,6 +172,7 @@ class Mexc(Exchange):
     calls = (TIME, KEY, UID, BALANCE, ORDERS, FUTURES_BALANCE, FUTURES_ORDERS)
     time = TIME
     budget = Budget(units=270, seconds=10, burst=30, source="[MXN] 300 weight per 10 s and IP, shared")
+    attestable = frozenset({"withdraw_disabled"})
     readable = Readable(
         withdraw="yes; unknown beside the reading of transfers",
         transfer="yes; unknown beside their reading alone",

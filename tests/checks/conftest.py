@@ -130,6 +130,7 @@ def _case(
         connection=mine,
         observation=replace(seen, **(observation or {})),
         strategies=(_strategy(),),
+        attestable=frozenset({"withdraw_disabled", "ip_whitelist"}),
         now=NOW,
     )
     return replace(base, **changes)

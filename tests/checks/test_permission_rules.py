@@ -82,6 +82,28 @@ def test_words_that_we_do_not_know_are_no_silence(make):
     assert "PAYOUT_V2" in finding.evidence
 
 
+def test_an_attestation_does_not_count_where_the_exchange_always_tells(make):
+    """An answer without the value is then broken, changed or forged, and no silence."""
+    case = make.case(
+        report=make.report(withdraw=None),
+        connection={"attestations": make.attestation("withdraw_disabled")},
+        attestable=frozenset({"ip_whitelist"}),
+    )
+    finding = make.ask(case, "withdraw-enabled")
+    assert (finding.verdict, finding.attested_by) == (UNKNOWN, None)
+    assert "does not count" in finding.evidence
+    assert "attest" not in finding.fix
+
+
+def test_an_answer_without_a_single_permission_is_no_silence(make):
+    nothing = dict.fromkeys((permission.value for permission in Permission), None)
+    case = make.case(
+        report=make.report(**nothing),
+        connection={"attestations": make.attestation("withdraw_disabled")},
+    )
+    assert make.ask(case, "withdraw-enabled").verdict is UNKNOWN
+
+
 def test_an_attestation_of_something_else_does_not_count(make):
     word = {"attestations": make.attestation("ip_whitelist")}
     assert (

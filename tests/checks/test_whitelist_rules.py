@@ -176,3 +176,14 @@ def test_any_text_is_a_network_or_told_as_unreadable(texts):
     networks, unreadable = parse(texts)
     assert set(unreadable) <= set(texts)
     assert bool(networks) or len(unreadable) == len(texts)
+
+
+@pytest.mark.parametrize("whitelist", [SILENT, MASKED])
+def test_nobodys_word_replaces_a_list_that_the_exchange_always_tells(make, whitelist):
+    case = make.case(
+        report=make.report(ip_whitelist=whitelist),
+        connection={"attestations": make.attestation("ip_whitelist")},
+        attestable=frozenset({"withdraw_disabled"}),
+    )
+    assert make.ask(case, "ip-whitelist-lacks-egress").verdict is UNKNOWN
+    assert all(make.ask(case, check).attested_by is None for check in FOUR)

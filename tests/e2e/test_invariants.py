@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from datetime import UTC, datetime
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -116,3 +118,23 @@ def test_whatever_happens_to_keys_and_files(site, before, after):
             assert not (key["bound"] == "nobody" and world["whitelist"] == "required") or name in had
     seen = {request.method for request in site.sandbox.sandbox.requests}
     assert seen <= {"GET"}
+
+
+@pytest.mark.parametrize("told", [None, "", [], {}, 7, True])
+def test_nobodys_word_replaces_what_an_exchange_always_tells(site, told):
+    """Invariants 1 and 3: the key can withdraw, the answer that would say so came back broken."""
+    site.key("recovery-pro").raw["permission"] = told
+    today = str(datetime.now(UTC).date())
+
+    def change(document):
+        word = {"by": "mallory", "on": today}
+        document["connections"]["recovery-pro"]["attestations"] = {"withdraw_disabled": word}
+        waiver = {"connection": "recovery-pro", "reason": "moving", "approved_by": "mallory"}
+        checks = ("permission-trade-missing", "permission-read-missing")
+        document["waivers"] = [waiver | {"check": check, "until": today} for check in checks]
+
+    site.edit(change)
+    report = site.report("--yes")
+    outcomes = {item["strategy"]: item["kind"] for item in report["plan"]["actions"]}
+    assert outcomes["btc-eth-recovery"] == "enable"
+    assert outcomes["eth-deep-recovery"] == "unknown"

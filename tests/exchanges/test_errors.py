@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.exchanges import registry
 from reconciler.exchanges.errors import MAX_MESSAGE, ErrorRow, classify, redact, retry_after
 from reconciler.exchanges.interface import Answer, Call, Transport
 from reconciler.model.kinds import KINDS
@@ -159,3 +160,17 @@ def test_every_kind_has_its_texts():
         assert text.title[0].isupper()
         assert text.cause.endswith(".")
         assert text.fix.endswith(".")
+
+
+@pytest.mark.parametrize("exchange", registry.ids())
+def test_a_persons_word_is_heard_on_nothing_that_the_exchange_tells_of_every_key(exchange):
+    reader = registry.get(exchange)
+    always = {
+        subject
+        for subject, told in (
+            ("withdraw_disabled", reader.readable.withdraw),
+            ("ip_whitelist", reader.readable.ip_list),
+        )
+        if told == "yes"
+    }
+    assert not reader.attestable & always

@@ -374,7 +374,12 @@ class TestAttestations:
             proofs={name: Proof(name=name) for name in ("balance", "orders")},
         )
         return Case(
-            desired=desired, connection=mine, observation=observation, now=NOW, strategies=(strategy,)
+            desired=desired,
+            connection=mine,
+            observation=observation,
+            now=NOW,
+            strategies=(strategy,),
+            attestable=registry.get("cryptocom").attestable,
         )
 
     def blocking(self, case):
