@@ -120,16 +120,17 @@ def _pairs(desired: Desired, connection: Connection) -> tuple[str, ...]:
 
 
 def _peers(connections: Iterable[Connection], opened: Opened) -> Mapping[str, tuple[str, ...]]:
-    """For each connection the others that use the same key on the same exchange.
+    """For each connection the others that use the same key, on whatever exchange the files say.
 
+    Some companies run one exchange under several ids (``okx``, ``myokx``).
     The fingerprint's key lives for this pass only: nothing that is kept can be guessed from.
     """
     key = entropy.token_bytes(32)
-    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    groups: dict[str, list[str]] = defaultdict(list)
     for connection in connections:
         credentials = opened.get(connection.id)
         if isinstance(credentials, Credentials):
-            groups[connection.exchange, fingerprint(credentials.api_key, key)].append(connection.id)
+            groups[fingerprint(credentials.api_key, key)].append(connection.id)
     return {
         member: tuple(other for other in sorted(members) if other != member)
         for members in groups.values()

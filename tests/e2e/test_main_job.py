@@ -257,12 +257,16 @@ class TestReviewedPlan:
         assert not site.state.exists()
 
 
-def test_a_key_in_two_connections_is_found_though_only_one_of_them_is_looked_at(site):
+@pytest.mark.parametrize("exchange", ["mexc", "gateeu"])
+def test_a_key_in_two_connections_is_found_though_only_one_of_them_is_looked_at(site, exchange):
+    """Whatever exchange the files say: ccxt knows some exchanges by several ids."""
     secrets = site.root / "secrets"
     twin = secrets / "mexc-grid-backup.sops.yaml"
     twin.write_bytes((secrets / "mexc-spot-main.sops.yaml").read_bytes())
-    rebind = [site.environment["RECONCILER_SOPS"], "set", str(twin), '["connection"]', '"mexc-grid-backup"']
-    subprocess.run(rebind, env=site.environment, check=True)
+    for field, value in (("connection", "mexc-grid-backup"), ("exchange", exchange)):
+        rebind = [site.environment["RECONCILER_SOPS"], "set", str(twin), f'["{field}"]', f'"{value}"']
+        subprocess.run(rebind, env=site.environment, check=True)
+    site.edit(lambda document: document["connections"]["mexc-grid-backup"].update(exchange=exchange))
     report = site.report("--yes", "--target", RUNNING)
     assert list(statuses(report)) == ["mexc-spot-main"]
     assert blocking(report, "mexc-spot-main") == {"key-shared": "fail"}
