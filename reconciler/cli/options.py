@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,6 +16,17 @@ def option(*names: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401 
     long = next(name for name in reversed(names) if name.startswith("--")).split("/")[0]
     variable = "RECONCILER_" + long.removeprefix("--").replace("-", "_").upper()
     return click.option(*names, envvar=variable, **attributes)
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds. Refuses "nan", which lies within every range and never comes to an end."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - as click has it
+        """The number. Fail for what is none."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return number
 
 
 files = option(
@@ -43,7 +55,7 @@ state = option(
 )
 timeout = option(
     "--timeout",
-    type=click.FloatRange(min=0.1, max=600),
+    type=Seconds(min=0.1, max=600),
     default=10.0,
     show_default=True,
     metavar="SECONDS",

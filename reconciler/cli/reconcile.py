@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -18,6 +18,9 @@ from reconciler.model.errors import Declined, ExitCode, UsageError
 from reconciler.model.plan import ActionKind
 from reconciler.model.report import Report
 from reconciler.planning.file import PlanFile, from_json, to_json
+
+#: Bytes; a strategy takes about one thousand. An endless device must not fill the memory.
+_PLAN_LIMIT: Final = 50_000_000
 
 
 def run(
@@ -75,9 +78,13 @@ def _sensible(
 
 def _read_plan(path: str) -> PlanFile:
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        with Path(path).open("rb") as file:
+            content = file.read(_PLAN_LIMIT + 1)
+        text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"cannot read the plan file {path}", hint="write one with --dry-run --out") from None
+    if len(content) > _PLAN_LIMIT:
+        raise UsageError(f"{path} is too large to be a plan", hint="write one with --dry-run --out")
     return from_json(text)
 
 

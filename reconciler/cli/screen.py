@@ -67,10 +67,15 @@ def _parse_output_files(given: tuple[str, ...], formats: tuple[str, ...]) -> tup
 def write_file(path: Path, text: str) -> None:
     """Replace ``path`` by ``text`` in one step, so that a reader never sees half of it.
 
-    Raise ``UsageError`` when the folder or the disk does not let us.
+    A link, a pipe or a device (``/dev/stdout``) is written through instead: with a file put in its
+    place, every other program of the machine would lose it. Raise ``UsageError`` when the folder or
+    the disk does not let us.
     """
     temporary: Path | None = None
     try:
+        if path.exists() and (path.is_symlink() or not path.is_file()):
+            path.write_text(text, encoding="utf-8")
+            return
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         temporary = Path(name)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
