@@ -111,6 +111,8 @@ def _decoded(text: str) -> Json:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise UsageError(f"the plan file is not JSON at {where}", hint=_HINT) from None
+    except ValueError:  # Python reads no number of more than 4,300 digits
+        raise UsageError("the plan file holds a number that no plan holds", hint=_HINT) from None
     except RecursionError:
         raise UsageError("the plan file is nested too deeply to be a plan", hint=_HINT) from None
 

@@ -112,6 +112,7 @@ def test_a_spoilt_file_is_refused_with_what_and_where_by_parser_and_schema(docum
         ('{"digest": "a", "digest": "b"}', "names a field twice"),
         ('{"digest": NaN}', "holds NaN"),
         ("[" * 100_000, "nested too deeply"),
+        ('{"digest": ' + "9" * 5_000 + "}", "holds a number"),
     ],
 )
 def test_what_is_no_json_is_refused_without_quoting_it(text, message):
