@@ -8,10 +8,12 @@ from typing import Final
 from reconciler.model.errors import Mark, Problem
 
 #: Beyond what YAML forbids (control characters): line breaks that only some readers honour, so that
-#: a comment can hide a field, and marks that reorder or hide text on the screen of a reviewer.
+#: a comment can hide a field, and marks, tags and fillers that reorder or hide text on the
+#: screen of a reviewer.
 FORBIDDEN: Final = re.compile(
-    "[^\x09\x0a\x0d\x20-\x7e\xa0-\u061b\u061d-\u200a\u200c\u200d\u2010-\u2027\u202f-\u205f\u2065"
-    "\u206a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+    "[^\x09\x0a\x0d\x20-\x7e\xa0-\u034e\u0350-\u061b\u061d-\u115e\u1161-\u17b3\u17b6-\u200a\u200c\u200d"
+    "\u2010-\u2027\u202f-\u205f\u2065\u206a-\u27ff\u2801-\u3163\u3165-\ud7ff\ue000-\ufefe\uff00-\uff9f"
+    "\uffa1-\ufffd\U00010000-\U000dffff\U000e0080-\U0010ffff]"
 )
 _BREAK: Final = re.compile(rb"\r\n|\r|\n")
 _BOM: Final = b"\xef\xbb\xbf"

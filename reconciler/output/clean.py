@@ -14,6 +14,10 @@ from typing import Final
 #: ``::name key=value::`` and ``##[name]`` are orders to GitHub Actions, ``##vso[`` to Azure Pipelines.
 _RUNNER_COMMAND: Final = re.compile(r"::(?=[A-Za-z][A-Za-z-]*(?:\s[^:]*)?::)|##(?=\[|vso\[)")
 
+#: Letters and marks by their category that no font draws: fillers, joiners and a blank of Braille. A
+#: name of these alone would be no name (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
+_UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+
 #: What our own screens use beyond ASCII, and what stands for it where a stream cannot carry it.
 _FALLBACKS: Final = str.maketrans({"→": "->", "·": "-", "…": "...", "✓": "=", "✗": "x"})
 
@@ -22,14 +26,15 @@ def clean(text: str) -> str:
     r"""``text`` on one line with nothing in it that acts: white space is a space, the rest is escaped.
 
     What is not printable (control and format characters, bidirectional marks, lone surrogates,
-    unassigned code points) becomes its code point, ``\x1b`` or ``\u202e``, so that it is seen.
+    unassigned code points) or drawn by no font becomes its code point, ``\x1b`` or ``\u202e``, so that
+    it is seen.
     """
-    seen = text if text.isprintable() else "".join(map(_shown, text))
+    seen = text if text.isprintable() and _UNSEEN.isdisjoint(text) else "".join(map(_shown, text))
     return _RUNNER_COMMAND.sub(lambda match: " ".join(match.group()), seen)
 
 
 def _shown(character: str) -> str:
-    if character.isprintable():
+    if character.isprintable() and character not in _UNSEEN:
         return character
     return " " if character.isspace() else escaped(character)
 

@@ -22,6 +22,7 @@ from reconciler.output.clean import cells, clean, encodable, shortened
         ("safe\u202egnp.exe", r"safe\u202egnp.exe"),
         ("zero\u200bwidth\ufeff", r"zero\u200bwidth\ufeff"),
         ("tag\U000e0041", r"tag\U000e0041"),
+        ("filler\u3164\uffa0\u115f\u2800", r"filler\u3164\uffa0\u115f\u2800"),
         ("half\ud800", r"half\ud800"),
     ],
 )
