@@ -35,7 +35,7 @@ class Screen:
 
         self._output = output
         self._files = _parse_output_files(output_files, tuple(FORMATS))
-        tty = sys.stdout.isatty()
+        tty = sys.stdout is not None and sys.stdout.isatty()
         self._options = Options(
             verbose=verbose,
             width=min(MAX_WIDTH, shutil.get_terminal_size().columns) if tty else MAX_WIDTH,
@@ -94,5 +94,6 @@ def write_file(path: Path, text: str) -> None:
 
 
 def write(text: str) -> None:
-    """Write ``text`` to standard output, in what its encoding can show."""
-    click.echo(encodable(text, sys.stdout.encoding or "utf-8"), nl=not text.endswith("\n"))
+    """Write ``text`` to standard output, in what its encoding can show; nowhere when it was closed."""
+    encoding = sys.stdout.encoding if sys.stdout is not None else None
+    click.echo(encodable(text, encoding or "utf-8"), nl=not text.endswith("\n"))

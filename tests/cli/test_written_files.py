@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from reconciler.cli.entry import run
-from reconciler.cli.screen import write_file
+from reconciler.cli.screen import Screen, write, write_file
 from reconciler.model.errors import UsageError
 
 
@@ -56,3 +56,9 @@ def test_an_endless_plan_is_refused(capsys, tmp_path, monkeypatch):
 def test_a_time_limit_is_a_time(capsys, seconds):
     assert run(["--dry-run", "--timeout", seconds]) == 3
     assert "timeout" in capsys.readouterr().err
+
+
+def test_a_closed_standard_output_stops_nothing(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    write("lost\n")
+    Screen(output="text")
