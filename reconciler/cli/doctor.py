@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -29,8 +30,6 @@ def command(
 
     Never reads the content of a key and asks exchanges for nothing but their time.
     """
-    from pathlib import Path  # noqa: PLC0415
-
     named = files or ((DEFAULT,) if Path(DEFAULT).is_file() else ())
     with settings_from(files=named, **chosen) as settings:
         found = run_async(examine(settings, offline=offline))
