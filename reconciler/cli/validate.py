@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import click
 
-from reconciler import __version__
 from reconciler.cli import options, screen
 from reconciler.cli.paths import configuration
 from reconciler.engine.validate import validate
-from reconciler.output.problems import Validation, render_json, render_text
+from reconciler.output.problems import render_json, render_text
 
 
 @click.command()
@@ -20,7 +19,6 @@ def command(ctx: click.Context, *, files: tuple[str, ...], output: str) -> None:
     Reads configuration and secret files as they lie in git, never decrypts, and reports every error
     with file, line, what was expected and how to fix it. Safe on a pull request from a fork.
     """
-    checked = validate(configuration(files))
-    result = Validation(version=__version__, files=checked.files, errors=checked.errors)
+    result = validate(configuration(files))
     screen.write(render_json(result) if output == "json" else render_text(result))
     ctx.exit(result.exit_code)

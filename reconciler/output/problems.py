@@ -3,62 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 
-from reconciler.model.errors import ConfigError, ExitCode, Mark, Problem, ReconcilerError, most_urgent
+from reconciler.model.errors import ReconcilerError
+from reconciler.model.report import Concern, Validation, concerns_of
 from reconciler.output import text
 from reconciler.output.document import BLANK, WIDTH, Line, Role, Span, text_line
 from reconciler.output.json import FORMAT_VERSION, Object, dumps, place
 from reconciler.output.words import counted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One thing that is wrong: a :class:`Problem`, or an error that may have no place in a file."""
-
-    code: str
-    message: str
-    fix: str
-    mark: Mark | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
-    """What ``validate`` found in ``files``: nothing, or the errors that any of its steps raised."""
-
-    version: str
-    files: tuple[str, ...]
-    errors: tuple[ReconcilerError, ...] = ()
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """Everything wrong, in file order; what has no place comes last."""
-        found = (entry for error in self.errors for entry in entries(error))
-        return tuple(
-            sorted(found, key=lambda entry: (entry.mark is None, entry.mark or _NOWHERE, entry.code))
-        )
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """The most urgent exit code of the errors; ``DONE`` without any."""
-        return most_urgent(error.exit_code for error in self.errors)
-
-
-_NOWHERE = Mark(file="", line=0)
-
-
-def entries(error: ReconcilerError) -> tuple[Entry, ...]:
-    """The problems of a :class:`ConfigError`; of any other error the one that it is."""
-    if isinstance(error, ConfigError) and error.problems:
-        return tuple(_entry(problem) for problem in error.problems)
-    return (Entry(code=error.code, message=error.message, fix=error.hint, mark=error.mark),)
-
-
 def render_error(error: ReconcilerError, *, width: int = WIDTH) -> str:
     """``error`` for stderr: every problem with its place and fix; a count last where there are several."""
-    found = entries(error)
-    lines = list(_entry_lines(found))
+    found = concerns_of(error)
+    lines = list(concern_lines(found))
     if len(found) > 1:
         lines += [BLANK, text_line(_count(found))]
     return text.paint(lines, width=width)
@@ -66,8 +24,8 @@ def render_error(error: ReconcilerError, *, width: int = WIDTH) -> str:
 
 def render_text(validation: Validation, *, width: int = WIDTH) -> str:
     """The result of ``validate`` for people; the last line is ``validate: 2 errors in 1 file``."""
-    found = validation.entries
-    lines = [*_entry_lines(found), BLANK] if found else []
+    found = validation.concerns
+    lines = [*concern_lines(found), BLANK] if found else []
     checked = counted(len(validation.files), "file")
     return text.paint([*lines, text_line(f"validate: {_count(found)} ({checked} read)")], width=width)
 
@@ -80,8 +38,8 @@ def render_json(validation: Validation) -> str:
         "tool": {"name": "reconciler", "version": validation.version},
         "files": list(validation.files),
         "problems": [
-            {"code": entry.code, **place(entry.mark), "message": entry.message, "fix": entry.fix}
-            for entry in validation.entries
+            {"code": one.code, **place(one.mark), "message": one.message, "fix": one.fix}
+            for one in validation.concerns
         ],
         "exit_code": int(code),
         "exit_meaning": code.meaning,
@@ -89,24 +47,20 @@ def render_json(validation: Validation) -> str:
     return dumps(document)
 
 
-def _entry(problem: Problem) -> Entry:
-    return Entry(code=problem.code, message=problem.message, fix=problem.fix, mark=problem.mark)
-
-
-def _entry_lines(found: Iterable[Entry]) -> Iterator[Line]:
+def concern_lines(found: Iterable[Concern]) -> Iterator[Line]:
     """``file:line:col: message [code]``, or ``error: …``, and the fix; a blank line between two files."""
-    for index, (_, group) in enumerate(groupby(found, key=lambda entry: entry.mark and entry.mark.file)):
+    for index, (_, group) in enumerate(groupby(found, key=lambda one: one.mark and one.mark.file)):
         if index:
             yield BLANK
-        for entry in group:
-            where = f"{entry.mark or 'error'}: "
-            yield text_line(Span(where, Role.TITLE), entry.message, Span(f" [{entry.code}]", Role.MUTED))
-            if entry.fix:
-                yield Line(lead=(Span("    fix: ", Role.MUTED),), body=(Span(entry.fix),))
+        for one in group:
+            where = f"{one.mark or 'error'}: "
+            yield text_line(Span(where, Role.TITLE), one.message, Span(f" [{one.code}]", Role.MUTED))
+            if one.fix:
+                yield Line(lead=(Span("    fix: ", Role.MUTED),), body=(Span(one.fix),))
 
 
-def _count(found: Iterable[Entry]) -> str:
+def _count(found: Iterable[Concern]) -> str:
     """``3 errors in 2 files``; errors without a place count no file."""
     held = tuple(found)
-    files = {entry.mark.file for entry in held if entry.mark}
+    files = {one.mark.file for one in held if one.mark}
     return counted(len(held), "error") + (f" in {counted(len(files), 'file')}" if files else "")

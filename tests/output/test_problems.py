@@ -16,9 +16,11 @@ from reconciler.model.errors import (
     Mark,
     PlaintextSecret,
     Problem,
+    ReconcilerError,
     SopsMissing,
 )
-from reconciler.output.problems import Validation, entries, render_error, render_json, render_text
+from reconciler.model.report import Validation, concerns_of, in_file_order
+from reconciler.output.problems import render_error, render_json, render_text
 
 SCHEMA = json.loads(resources.schema("validate.schema.json"))
 
@@ -29,16 +31,18 @@ def problem(file: str, line: int, message: str = "duplicate key") -> Problem:
     )
 
 
+def validation(*errors: ReconcilerError, files: tuple[str, ...] = ()) -> Validation:
+    concerns = in_file_order(concern for error in errors for concern in concerns_of(error))
+    return Validation(version="0.1.0", files=files, concerns=concerns)
+
+
 @pytest.fixture
 def broken() -> Validation:
-    return Validation(
-        version="0.1.0",
+    return validation(
+        SopsMissing("sops was not found", hint="install it, or name it with --sops"),
+        ConfigError([problem("b.yaml", 3), problem("a.yaml", 9), problem("a.yaml", 2)]),
+        PlaintextSecret("api_key stands in clear", hint="rotate it", mark=Mark(file="a.yaml", line=4)),
         files=("a.yaml", "b.yaml", "c.yaml"),
-        errors=(
-            SopsMissing("sops was not found", hint="install it, or name it with --sops"),
-            ConfigError([problem("b.yaml", 3), problem("a.yaml", 9), problem("a.yaml", 2)]),
-            PlaintextSecret("api_key stands in clear", hint="rotate it", mark=Mark(file="a.yaml", line=4)),
-        ),
     )
 
 
@@ -96,11 +100,11 @@ def test_several_problems_are_counted():
 
 
 def test_a_configuration_error_without_problems_still_says_something():
-    assert entries(ConfigError([], hint="look"))[0].message == "0 errors in the configuration"
+    assert concerns_of(ConfigError([], hint="look"))[0].message == "0 errors in the configuration"
 
 
 def test_untrusted_file_names_and_messages_do_nothing():
     hostile = problem("a\x1b[2J.yaml", 1, "expected text, got \u202ekey\nvalidate: 0 errors in 0 files")
-    shown = render_text(Validation(version="0", files=(), errors=(ConfigError([hostile]),)), width=60)
+    shown = render_text(validation(ConfigError([hostile])), width=60)
     assert all(row.isprintable() for row in shown.splitlines())
     assert [row for row in shown.splitlines() if row.startswith("validate:")] == [shown.splitlines()[-1]]
