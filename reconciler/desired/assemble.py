@@ -3,29 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
-from reconciler.desired import files, references, schema
+from reconciler.desired import references, schema
 from reconciler.desired.build import Builder
+from reconciler.desired.disk import Disk
 from reconciler.desired.document import Document, Path, Plain
+from reconciler.desired.files import Files, Found
 from reconciler.desired.loader import load_document, no_garbage_collection
-from reconciler.desired.merge import merge
+from reconciler.desired.merge import Merged, merge
 from reconciler.model.desired import Desired
-from reconciler.model.errors import ConfigError, Problem, UsageError
+from reconciler.model.errors import ConfigError, Mark, Problem, UsageError
 
 
-def load(paths: Sequence[str | FilePath], *, instead: Mapping[str, bytes] | None = None) -> Desired:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What could be read, and everything wrong with the rest.
+
+    ``unread`` are the entries that are written but not part of ``desired``, as (section, id), with
+    their places: something is wrong with them, so nobody knows what they want.
+    """
+
+    desired: Desired
+    problems: tuple[Problem, ...] = ()
+    unread: Mapping[tuple[str, str], Mark] = field(default_factory=dict)
+
+
+def load(paths: Sequence[str | FilePath], *, files: Files | None = None) -> Desired:
     """Everything that the files say. ``paths`` are files, and folders whose files are merged.
 
-    ``instead`` gives, by real path, what a file is to say in place of what it says now: a change is
-    judged before it is written, also of a file that is not there yet.
-    Needs no key and no network; opens no secret file. Raise :class:`ConfigError` with every problem
-    in every file, by file and line; :class:`UsageError` when ``paths`` is empty.
+    Needs no key and no network; opens no secret file. ``files`` is where they are read from, the
+    disk unless told otherwise. Raise :class:`ConfigError` with every problem in every file, by file
+    and line; :class:`UsageError` when ``paths`` is empty.
     """
+    loaded = load_sound(paths, files=files)
+    if loaded.problems:
+        raise ConfigError(loaded.problems)
+    return loaded.desired
+
+
+def load_sound(paths: Sequence[str | FilePath], *, files: Files | None = None) -> Loaded:
+    """As :func:`load`, but give what is sound beside the problems. Nothing may ever be applied from it."""
     if not paths:
         raise UsageError("no configuration was named", hint="name a file or a folder with --file")
+    files = files or Disk()
     with no_garbage_collection():
-        found = files.find(paths, instead or {})
+        found = files.find(paths)
         documents, problems = _documents(found)
         problems += found.problems
         wrong: dict[str, list[Path]] = {}
@@ -40,15 +64,28 @@ def load(paths: Sequence[str | FilePath], *, instead: Mapping[str, bytes] | None
                 wrong[document.file].append(())
         merged = merge(documents, wrong)
         merged.complete = merged.complete and not found.problems
-        builder = Builder(merged)
+        builder = Builder(merged, files)
         desired = builder.desired(tuple(document.file for document in documents))
         problems += [*merged.problems, *builder.problems, *references.check(merged, desired)]
-    if problems:
-        raise ConfigError(problems)
-    return desired
+    return Loaded(desired=desired, problems=tuple(problems), unread=_unread(merged, desired))
 
 
-def _documents(found: files.Found) -> tuple[list[Document], list[Problem]]:
+def _unread(merged: Merged, desired: Desired) -> dict[tuple[str, str], Mark]:
+    built: dict[str, Mapping[str, object]] = {
+        "connections": desired.connections,
+        "egress": desired.egress,
+        "runtimes": desired.runtimes,
+        "strategies": desired.strategies,
+    }
+    return {
+        (section, key): item.key
+        for section, items in built.items()
+        for key, item in merged.known.get(section, {}).items()
+        if key not in items
+    }
+
+
+def _documents(found: Found) -> tuple[list[Document], list[Problem]]:
     """The documents that are configuration, and a problem for each secret file that was named as one."""
     read = [
         (source, load_document(source.data, file=source.file, root=source.root)) for source in found.sources

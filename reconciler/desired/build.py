@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from reconciler.desired import values
 from reconciler.desired.credentials import CredentialFinder
+from reconciler.desired.files import Files
 from reconciler.desired.merge import Item, Merged
 from reconciler.desired.wording import is_secret_name, suggestion, where
 from reconciler.exchanges import registry
@@ -44,10 +45,10 @@ Value = TypeVar("Value")
 class Builder:
     """Builds each kind of item; an item in which something is wrong is left out and reported."""
 
-    def __init__(self, merged: Merged) -> None:
+    def __init__(self, merged: Merged, files: Files) -> None:
         self.problems: list[Problem] = []
         self._merged = merged
-        self._credentials = CredentialFinder()
+        self._credentials = CredentialFinder(files)
 
     def desired(self, files: tuple[str, ...]) -> Desired:
         """Everything that could be built."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Sequence
 from typing import Final
 
+from reconciler.desired.files import Files
 from reconciler.desired.merge import Item
 from reconciler.exchanges import registry
 from reconciler.model.desired import CredentialRef
@@ -18,9 +17,9 @@ _ORDER: Final = ("api_key", "secret", "passphrase")
 class CredentialFinder:
     """Turns each ``credentials`` field into a reference, remembering who uses which file."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: Files) -> None:
+        self._files = files
         self._users: dict[str, Mark] = {}
-        self._folders: dict[str, str] = {}
 
     def find(self, item: Item, exchange: str) -> CredentialRef | Problem:
         """The reference for one key of ``exchange``, or what is wrong with it."""
@@ -30,37 +29,17 @@ class CredentialFinder:
 
     def _file(self, item: Item) -> CredentialRef | Problem:
         document = item.document
-        folder, slash, _ = document.file.rpartition(os.sep)
-        file = os.path.normpath(folder + slash + item.value)
-        real = self._real(file)
-        if not _inside(real, self._folder(document.root)):
-            return item.problem(
-                "outside-tree",
-                "the secret file lies outside the folder of the configuration",
-                "move it below that folder, and name it without `..` or links that lead out",
-            )
-        wrong = _no_regular_file(item, real)
-        if wrong:
-            return wrong
-        first = self._users.setdefault(real, item.key)
+        place = self._files.secret(item.value, beside=document.file, root=document.root)
+        if place.refusal is not None:
+            return item.problem(place.refusal.code, place.refusal.message, place.refusal.fix)
+        first = self._users.setdefault(place.real, item.key)
         if first != item.key:
             return item.problem(
                 "secret-file-shared",
                 f"this secret file already belongs to the connection in {first}",
                 "give each connection a key and a secret file of its own",
             )
-        return CredentialRef(file=file, mark=item.mark, root=document.root)
-
-    def _real(self, file: str) -> str:
-        """``os.path.realpath``, at the cost of one look for each of many files in one folder."""
-        folder, slash, name = file.rpartition(os.sep)
-        real = self._folder(folder + slash or os.curdir).rstrip(os.sep) + os.sep + name
-        return os.path.realpath(real) if stat.S_ISLNK(_mode(real)) else real
-
-    def _folder(self, folder: str) -> str:
-        if folder not in self._folders:
-            self._folders[folder] = os.path.realpath(folder)
-        return self._folders[folder]
+        return CredentialRef(file=place.file, mark=item.mark, root=document.root)
 
 
 def _inline(item: Item, needed: Sequence[str] | None) -> CredentialRef | Problem:
@@ -80,28 +59,3 @@ def _inline(item: Item, needed: Sequence[str] | None) -> CredentialRef | Problem
             "give exactly the fields that the exchange needs",
         )
     return CredentialRef(file=document.file, mark=item.mark, root=document.root, inline=True, fields=given)
-
-
-def _inside(real: str, tree: str) -> bool:
-    return real.startswith(tree.rstrip(os.sep) + os.sep)
-
-
-def _no_regular_file(item: Item, real: str) -> Problem | None:
-    mode = _mode(real)
-    if not mode:
-        return item.problem(
-            "secret-missing",
-            "there is no such secret file, or it may not be looked at",
-            "make it with sops; its path is relative to this file",
-        )
-    if stat.S_ISREG(mode):
-        return None
-    return item.problem("secret-missing", "this is no regular file", "name a file that sops has encrypted")
-
-
-def _mode(file: str) -> int:
-    """The mode of a file, of the link itself for a link; 0 for what cannot be looked at."""
-    try:
-        return os.lstat(file).st_mode
-    except (OSError, ValueError):
-        return 0

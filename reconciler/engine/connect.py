@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.desired import load
+from reconciler.desired.disk import Disk
 from reconciler.desired.edit import add_entry
 from reconciler.engine.put import Put, content, put
 from reconciler.engine.signals import held_back
@@ -179,7 +180,7 @@ def _beginning(target: Path) -> bytes:
 
 
 def _load(made: Draft) -> Desired:
-    return load(made.place.files, instead={os.path.realpath(made.place.target): made.config})
+    return load(made.place.files, files=Disk({os.path.realpath(made.place.target): made.config}))
 
 
 def rehearse(made: Draft, sops: Sops) -> None:
