@@ -6,7 +6,7 @@ exits 0 (github.com/getsops/sops, ``sops.go``, ``shouldBeEncrypted``). So rules 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,9 @@ from typing import Any, Final
 import yaml
 
 from reconciler.model.errors import Mark, Problem
+from reconciler.model.sealed import CreationRule
 from reconciler.secrets import re2
+from reconciler.secrets.recipients import spellings
 
 SECRET_FIELDS: Final = ("api_key", "secret", "passphrase", "private_key")
 """The fields that must never stand in clear."""
@@ -41,6 +43,14 @@ _RECIPIENTS: Final = (
     "key_groups",
     "plugins",
 )
+#: What a rule calls a group that a file calls otherwise, and how a rule writes a member of it.
+_GROUPS: Final = {"azure_keyvault": "azure_kv", "hc_vault_transit_uri": "hc_vault"}
+_SPELT: Final[Mapping[str, Callable[[str], str]]] = {
+    "age": lambda text: " ".join(text.split()[:2]),
+    "pgp": lambda text: text.replace(" ", "").upper(),
+    "kms": lambda text: text.partition("+")[0],
+    "azure_keyvault": lambda text: "/".join(text.split("/")[:5]),
+}
 _SELECTORS: Final = (
     "encrypted_regex",
     "unencrypted_regex",
@@ -49,6 +59,8 @@ _SELECTORS: Final = (
     "encrypted_comment_regex",
     "unencrypted_comment_regex",
 )
+#: How sops chooses where a rule says nothing: everything but names that end so.
+_DEFAULT: Final = ("unencrypted_suffix", "_unencrypted")
 _USE: Final = f"set `encrypted_regex: '{ENCRYPTED_REGEX}'` and no other selection in this rule"
 
 
@@ -75,6 +87,25 @@ def lint_rules(
         place = getattr(error, "problem_mark", None)
         return (_unreadable(name, place.line + 1 if place else 1),)
     return tuple(problem for rule in rules for problem in _judge(rule))
+
+
+def read_rules(text: str, *, file: str) -> tuple[CreationRule, ...] | None:
+    """The rules in the text of a ``.sops.yaml``, in their order; ``None`` where there is no list of rules."""
+    try:
+        return tuple(_creation_rule(rule) for rule in _rules(text, file))
+    except (ValueError, yaml.YAMLError):
+        return None
+
+
+def left_in_clear(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """The secret fields that sops, selecting values by ``settings``, would not surely encrypt."""
+    chosen = {name: settings[name] for name in _SELECTORS if settings.get(name)}
+    if len(chosen) > 1:
+        return SECRET_FIELDS
+    kind, pattern = next(iter(chosen.items()), _DEFAULT)
+    if kind.endswith("comment_regex") or (kind.endswith("regex") and re2.refusal(pattern)):
+        return SECRET_FIELDS
+    return tuple(name for name in SECRET_FIELDS if not _encrypts(kind, pattern, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,12 +190,48 @@ def _merged(rule: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**merged, **rule}
 
 
+def _creation_rule(rule: _Rule) -> CreationRule:
+    chosen = rule.selections
+    return CreationRule(
+        path=str(rule.entries.get("path_regex") or ""),
+        holders=tuple(sorted(set(_holders(rule.entries)))),
+        selection=", ".join(f"{name}: {pattern}" for name, pattern in chosen.items()),
+        left_in_clear=left_in_clear(chosen),
+        mac_only_encrypted=_may_be_true(rule.entries.get("mac_only_encrypted")),
+        shamir_threshold=str(rule.entries.get("shamir_threshold") or ""),
+        mark=rule.mark,
+    )
+
+
+def _holders(entries: Mapping[str, Any]) -> Iterator[str]:
+    """Whom a rule names, spelt as :class:`Recipient` spells those of a file; a key group may nest them."""
+    for name, value in entries.items():
+        if name == "key_groups":
+            groups = value if isinstance(value, list) else [value]
+            yield from (holder for group in groups if isinstance(group, dict) for holder in _holders(group))
+        elif name in _RECIPIENTS:
+            yield from (f"{_GROUPS.get(name, name)} {one}".rstrip() for one in _named(name, value))
+
+
+def _named(name: str, value: object) -> Iterator[str]:
+    """``a, b`` or a list of texts or of mappings, one after the other; roles and versions are cut off."""
+    if isinstance(value, list):
+        yield from (one for item in value for one in _named(name, item))
+    elif isinstance(value, dict):
+        group = _GROUPS.get(name, name)
+        yield from spellings(group, {key: str(text) for key, text in value.items()})[:1]
+    else:
+        for part in str(value or "").split(","):
+            if text := part.strip():
+                yield _SPELT.get(name, str)(text)
+
+
 def _judge(rule: _Rule) -> Iterator[Problem]:
     if not any(rule.entries.get(name) for name in _RECIPIENTS):
         yield rule.problem(
             "no-recipients", "names nobody who can open the files", "add `age:` with your public keys"
         )
-    if str(rule.entries.get("mac_only_encrypted", "false")).lower() not in {"false", ""}:
+    if _may_be_true(rule.entries.get("mac_only_encrypted")):
         yield rule.problem(
             "mac-only-encrypted",
             "leaves `connection` and `exchange` outside the MAC, so a file can change hands unnoticed",
@@ -174,7 +241,7 @@ def _judge(rule: _Rule) -> Iterator[Problem]:
     if len(selections) > 1:
         yield rule.problem("bad-regex", f"has {len(selections)} selections; sops takes one", _USE)
         return
-    kind, pattern = next(iter(selections.items()), ("unencrypted_suffix", "_unencrypted"))
+    kind, pattern = next(iter(selections.items()), _DEFAULT)
     yield from _judge_selection(rule, kind, pattern)
 
 
@@ -209,6 +276,11 @@ def _encrypts(kind: str, pattern: str, name: str) -> bool | None:
     if found is None:
         return None
     return found if kind.startswith("encrypted") else not found
+
+
+def _may_be_true(value: object) -> bool:
+    """Go's YAML takes several spellings for true, so only absence and ``false`` count as false."""
+    return str(value or "false").lower() != "false"
 
 
 def _listed(names: list[str]) -> str:

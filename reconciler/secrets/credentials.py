@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from threading import Event, Lock
 from typing import Any, Final
 
-from reconciler.model.desired import Connection, Policy
+from reconciler.model.desired import Connection, CredentialRef, Policy
 from reconciler.model.errors import (
     BindingMismatch,
     IntegrityFailed,
@@ -48,17 +48,28 @@ def inspect(connection: Connection, *, fields: Sequence[str], policy: Policy) ->
     return inspect_all([connection], fields_of=lambda _: fields, policy=policy)[connection.id]
 
 
+def read_ciphertext(ref: CredentialRef) -> bytes:
+    """The bytes of the file on the disk that ``ref`` names. Raise as :func:`read_within`."""
+    limit = CONFIG_FILE_LIMIT if ref.inline else SECRET_FILE_LIMIT
+    return read_within(ref.file, root=ref.root, limit=limit, mark=ref.mark)
+
+
 def inspect_all(
-    connections: Sequence[Connection], *, fields_of: Callable[[str], Sequence[str]], policy: Policy
+    connections: Sequence[Connection],
+    *,
+    fields_of: Callable[[str], Sequence[str]],
+    policy: Policy,
+    read: Callable[[CredentialRef], bytes] = read_ciphertext,
 ) -> dict[str, tuple[SecretsError, ...]]:
     """:func:`inspect` for many connections by id, reading each file once.
 
-    A configuration file with inline values may hold thousands of connections.
+    A configuration file with inline values may hold thousands of connections. ``read`` gives a
+    file's bytes, or raises ``SecretsError``.
     """
     found: dict[str, tuple[SecretsError, ...]] = {}
     for group in _by_file(connections):
         try:
-            loaded = _load(group[0])
+            loaded = _load(group[0], read)
         except SecretsError as error:
             found |= {connection.id: (error,) for connection in group}
             continue
@@ -142,11 +153,9 @@ def _by_file(connections: Sequence[Connection]) -> list[list[Connection]]:
     return list(groups.values())
 
 
-def _load(connection: Connection) -> _Loaded:
-    ref = connection.credentials
-    limit = CONFIG_FILE_LIMIT if ref.inline else SECRET_FILE_LIMIT
-    blob = read_within(ref.file, root=ref.root, limit=limit, mark=ref.mark)
-    return _Loaded(blob=blob, envelope=read_envelope(blob, file=ref.file))
+def _load(connection: Connection, read: Callable[[CredentialRef], bytes] = read_ciphertext) -> _Loaded:
+    blob = read(connection.credentials)
+    return _Loaded(blob=blob, envelope=read_envelope(blob, file=connection.credentials.file))
 
 
 def _open_file(

@@ -169,7 +169,13 @@ def _group(name: str, node: Node, file: str) -> Iterator[Recipient]:
             if isinstance(entry := member.entries.get(key), Scalar) and not entry.empty
         }
         mark = Mark(file=file, line=member.line, column=member.column)
-        yield Recipient(group=name, names=spellings(name, identity), mark=mark)
+        wrap = member.entries.get("enc")
+        yield Recipient(
+            group=name,
+            names=spellings(name, identity),
+            mark=mark,
+            wrap=wrap.text if isinstance(wrap, Scalar) else "",
+        )
 
 
 def _unknown(group: str, node: Node, file: str) -> Recipient:

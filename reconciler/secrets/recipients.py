@@ -7,7 +7,7 @@ token. So every recipient is judged before sops is started.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from reconciler.model.desired import Policy
@@ -35,17 +35,26 @@ _SHOWN: Final = 60
 class Recipient:
     """One holder of the file's data key, as the file claims; SOPS does not authenticate the claim.
 
-    ``names`` are the spellings under which policy may allow it, the narrowest first.
+    ``names`` are the spellings under which policy may allow it, the narrowest first. ``wrap`` is
+    the file's data key as encrypted for it, empty where none is there: ciphertext, equal in two files
+    only where they have the same data key.
     """
 
     group: str
     names: tuple[str, ...]
     mark: Mark
+    wrap: str = field(default="", repr=False)
 
     def __str__(self) -> str:
         """Group and name for people, printable and short."""
         name = "".join(c for c in self.names[0] if c.isascii() and c.isprintable()) if self.names else ""
         return f"{self.group} {name[:_SHOWN]}".rstrip()
+
+    @property
+    def identity(self) -> str:
+        """Group and whole name, the same however a person commented it: what two revisions compare."""
+        name = self.names[-1 if self.group == "age" else 0] if self.names else ""
+        return f"{self.group} {name.rstrip('/')}".rstrip()
 
 
 def spellings(group: str, identity: Mapping[str, str]) -> tuple[str, ...]:

@@ -1,0 +1,202 @@
+"""git as a reader of objects: plumbing only, with everything off that would run a program of somebody's.
+
+No hook, filter, text conversion, external diff, replacement object, submodule or remote takes part
+(https://git-scm.com/docs/git, "Environment Variables"): what a pull request holds is data.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import IO, Final, Self
+
+from reconciler.model.errors import UsageError
+
+#: Seconds after which a git that reads a local repository surely hangs.
+TIME_LIMIT: Final = 120.0
+
+_OFF: Final = (
+    "--no-pager",
+    "--literal-pathspecs",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.attributesFile=/dev/null",
+    "-c",
+    "core.quotePath=false",
+    "-c",
+    "protocol.allow=never",
+)
+#: What git itself needs: the home folder for ``safe.directory``, which says whose repositories it may read.
+_KEPT: Final = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "SYSTEMROOT", "GIT_CEILING_DIRECTORIES")
+_SET: Final = {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+}
+
+
+class Git:
+    """One repository, found from a folder inside it. Use it as a context: it holds a child process.
+
+    ``top`` is the root of its working tree and ``prefix`` the folder it was found from, relative to
+    ``top`` with a slash at its end (empty for ``top`` itself).
+    """
+
+    def __init__(self, folder: str, environ: Mapping[str, str]) -> None:
+        """Find the repository around ``folder``. Raise ``UsageError`` where there is none, or no git."""
+        self._environ = {name: environ[name] for name in _KEPT if name in environ} | _SET
+        self._folder = folder
+        self._objects: _Objects | None = None
+        self.prefix = self._line("rev-parse", "--show-prefix")
+        self.top = self._folder = self._line("rev-parse", "--show-toplevel")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._objects is not None:
+            self._objects.close()
+
+    def try_line(self, *arguments: str) -> str | None:
+        """The one line that a command prints, or ``None`` where it fails: what is asked for is not there."""
+        done = self._run(arguments)
+        return None if done.returncode else _text(done.stdout).rstrip("\n")
+
+    def fields(self, *arguments: str, stdin: bytes = b"") -> list[str]:
+        """What a command prints, split at NUL. Raise ``UsageError`` where it fails."""
+        done = self._run(arguments, stdin=stdin)
+        if done.returncode:
+            raise self._refused(arguments, done.stderr)
+        return _text(done.stdout).split("\0")[:-1]
+
+    def lines(self, *arguments: str) -> list[str]:
+        """What a command prints, by line. Raise ``UsageError`` where it fails."""
+        done = self._run(arguments)
+        if done.returncode:
+            raise self._refused(arguments, done.stderr)
+        return _text(done.stdout).splitlines()
+
+    def blob(self, oid: str, *, limit: int) -> bytes | None:
+        """The bytes of a blob; ``None`` where it has more than ``limit`` of them or is not here.
+
+        In a partial clone an object may be missing: it is never fetched.
+        """
+        if self._objects is None:
+            self._objects = _Objects(self._start("cat-file", "--batch"))
+        return self._objects.read(oid, limit)
+
+    def _line(self, *arguments: str) -> str:
+        done = self._run(arguments)
+        if done.returncode:
+            raise self._refused(arguments, done.stderr)
+        return _text(done.stdout).removesuffix("\n")
+
+    def _run(self, arguments: Sequence[str], *, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        try:
+            return subprocess.run(  # noqa: S603 - no shell, and every argument is ours or follows an option's end
+                self._command(arguments),
+                input=stdin,
+                env=self._environ,
+                capture_output=True,
+                timeout=TIME_LIMIT,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise UsageError("git was not found", hint="install git, or put it on PATH") from None
+        except subprocess.TimeoutExpired:
+            raise UsageError(
+                f"git {arguments[0]} did not end within {TIME_LIMIT:.0f} seconds",
+                hint="look whether the repository lies on a disk that answers",
+            ) from None
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - the same
+            self._command(arguments),
+            env=self._environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        return ["git", "-C", self._folder, *_OFF, *arguments]
+
+    def _refused(self, arguments: Sequence[str], stderr: bytes) -> UsageError:
+        if b"not a git repository" in stderr:
+            return UsageError("this is no git repository", hint="run it inside a checkout")
+        if b"dubious ownership" in stderr:
+            return UsageError(
+                "git does not trust this repository: it belongs to another user",
+                hint="git config --global --add safe.directory PATH, once you trust it",
+            )
+        if b"must be run in a work tree" in stderr:
+            return UsageError("this repository has no working tree", hint="run it inside a checkout")
+        return UsageError(
+            f"git {arguments[0]} failed here", hint="try `git fsck`: the repository may be damaged"
+        )
+
+
+class _Objects:
+    """A ``git cat-file --batch`` that is asked for one object after the other."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def read(self, oid: str, limit: int) -> bytes | None:
+        given, got = self._process.stdin, self._process.stdout
+        assert given is not None  # noqa: S101 - both are pipes
+        assert got is not None  # noqa: S101 - the same
+        try:
+            given.write(f"{oid}\n".encode())
+            given.flush()
+            _, _, size = got.readline().rpartition(b" ")
+            return _body(got, int(size), limit) if size.strip().isdigit() else None
+        except (BrokenPipeError, ValueError):
+            raise UsageError(
+                "git ended while it was read from", hint="try `git fsck`: the repository may be damaged"
+            ) from None
+
+    def close(self) -> None:
+        """End the process; there is nothing that it could lose."""
+        with suppress(BrokenPipeError):
+            if self._process.stdin:
+                self._process.stdin.close()
+        if self._process.stdout:
+            self._process.stdout.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _body(stream: IO[bytes], size: int, limit: int) -> bytes | None:
+    """The object that follows its header and the newline after it; too large a one is read past."""
+    if size <= limit:
+        return _exactly(stream, size + 1)[:-1]
+    left = size + 1
+    while left:
+        left -= len(_exactly(stream, min(left, 1 << 20)))
+    return None
+
+
+def _exactly(stream: IO[bytes], count: int) -> bytes:
+    data = stream.read(count)
+    if len(data) != count:
+        raise ValueError("the stream ended early")
+    return data
+
+
+def _text(output: bytes) -> str:
+    """Paths are bytes to git; what is no UTF-8 survives as lone surrogates and is shown escaped."""
+    return output.decode("utf-8", "surrogateescape")

@@ -1,0 +1,151 @@
+"""What became of each secret file, told from ciphertext: sops leaves every unchanged value as it was.
+
+``sops set``, ``unset`` and ``edit`` keep the ciphertext of what they do not touch, ``updatekeys`` that of
+everything, ``rotate`` and encrypting anew of nothing (seen with sops 3.11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from reconciler.model.review import FieldChange, SecretChange, SecretState
+from reconciler.model.sealed import Sealed
+from reconciler.review import risk
+from reconciler.review.meaning import differing
+
+#: The fields in clear that bind a secret file to its connection.
+BINDING: Final = ("connection", "exchange")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One secret file in base and head; ``None`` where it is not there or cannot be read.
+
+    ``was`` is its path in the base where it moved, ``between`` are its versions in the commits of the
+    range, ``connections`` the ids that refer to it. ``broken`` says that the head has a file that is none.
+    """
+
+    file: str
+    was: str | None = None
+    base: Sealed | None = None
+    head: Sealed | None = None
+    between: Sequence[Sealed] = ()
+    connections: tuple[str, ...] = ()
+    broken: bool = False
+
+    @property
+    def same_data_key(self) -> bool:
+        """Whether base and head surely have one data key: a chain of versions that share a ciphertext."""
+        if self.base is None or self.head is None:
+            return False
+        reached, waiting = set(self.base.same_key_signs()), [v.same_key_signs() for v in self.between]
+        grown = True
+        while grown:
+            joined = [signs for signs in waiting if signs & reached]
+            waiting = [signs for signs in waiting if not signs & reached]
+            grown = bool(joined)
+            reached.update(*joined)
+        return bool(self.head.same_key_signs() & reached)
+
+
+def secret_change(pair: Pair) -> SecretChange:
+    """What can be said of one secret file."""
+    base, head = pair.base, pair.head
+    old, new = _holders(base), _holders(head)
+    gone = sorted(old - new) if base and head else []
+    still = tuple(gone) if pair.same_data_key else ()
+    fields = tuple(_fields(base, head))
+    added = tuple(sorted(new - old)) if head and base else ()
+    which, why = _risk(added=added, gone=gone, still=still)
+    seen = head or base
+    return SecretChange(
+        file=pair.file,
+        was=pair.was,
+        connections=pair.connections,
+        state=_state(pair, fields),
+        fields=fields,
+        recipients=tuple(sorted(new or old)),
+        added=added,
+        removed=tuple(gone),
+        still_reads=still,
+        leaves=differing("secrets", in_clear(base), in_clear(head)) if base and head else (),
+        risk=which,
+        why=why,
+        mark=seen.mark if seen else None,
+    )
+
+
+def in_clear(sealed: Sealed) -> Mapping[str, Any]:
+    """What a secret file says in clear that a reviewer may see: its binding and how it is encrypted."""
+    told: dict[str, Any] = {name: sealed.clear[name] for name in BINDING if name in sealed.clear}
+    told |= sealed.settings
+    told["mac_only_encrypted"] = "true" if sealed.mac_only_encrypted else "false"
+    told["left_in_clear"] = sealed.left_in_clear
+    return told
+
+
+def moves(base: Mapping[str, Sealed], head: Mapping[str, Sealed]) -> dict[str, str]:
+    """The former path of each secret file that moved: gone from there, with one ciphertext in common."""
+    gone = {
+        text: path for path, sealed in base.items() if path not in head for text in sealed.values.values()
+    }
+    found: dict[str, str] = {}
+    for path, sealed in head.items():
+        former = next((gone[text] for text in sealed.values.values() if text in gone), None)
+        if path not in base and former and former not in found.values():
+            found[path] = former
+    return found
+
+
+def _holders(sealed: Sealed | None) -> set[str]:
+    return {holder.identity for holder in sealed.holders} if sealed else set()
+
+
+def _fields(base: Sealed | None, head: Sealed | None) -> Iterator[FieldChange]:
+    before: Mapping[str, str] = base.values if base else {}
+    after: Mapping[str, str] = head.values if head else {}
+    for path in sorted(before.keys() | after.keys()):
+        yield FieldChange(path=path, state=_field(before.get(path), after.get(path)))
+
+
+def _field(old: str | None, new: str | None) -> SecretState:
+    if old is None:
+        return SecretState.NEW
+    if new is None:
+        return SecretState.REMOVED
+    return SecretState.UNCHANGED if old == new else SecretState.CHANGED
+
+
+def _state(pair: Pair, fields: Iterable[FieldChange]) -> SecretState:
+    """The state of the whole file. Where the data key may have changed, no value can be told from another."""
+    if pair.broken:
+        return SecretState.UNREADABLE
+    if pair.base is None:
+        return SecretState.NEW
+    if pair.head is None:
+        return SecretState.REMOVED
+    states = {field.state for field in fields}
+    if states == {SecretState.UNCHANGED} and _as_it_was(pair.base, pair.head):
+        return SecretState.UNCHANGED
+    told = SecretState.UNCHANGED in states or pair.same_data_key
+    return SecretState.CHANGED if told else SecretState.REENCRYPTED
+
+
+def _as_it_was(base: Sealed, head: Sealed) -> bool:
+    """Whether nothing differs but perhaps comments and layout."""
+    return (
+        _holders(base) == _holders(head)
+        and base.clear == head.clear
+        and base.settings == head.settings
+        and base.mac == head.mac
+    )
+
+
+def _risk(*, added: Sequence[str], gone: Sequence[str], still: Sequence[str]) -> risk.Judgement:
+    if still:
+        return risk.up("a removed recipient can still open the file")
+    if added:
+        return risk.up("more people can open the file")
+    return risk.down("fewer people can open the file") if gone else risk.NEUTRAL
