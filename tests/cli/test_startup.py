@@ -35,8 +35,9 @@ def loaded(*arguments: str) -> tuple[int, list[str]]:
         ("validate", "-f", str(folder("examples") / "connections.yaml")),
         ("validate", "--help"),
         ("explain", "withdraw-enabled"),
+        ("textconv", str(folder("examples") / "sandbox.yaml")),
     ],
-    ids=["help", "version", "validate", "validate-help", "explain"],
+    ids=["help", "version", "validate", "validate-help", "explain", "textconv"],
 )
 def test_nothing_heavy_is_imported(arguments):
     assert loaded(*arguments) == (0, [])
