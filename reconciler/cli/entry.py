@@ -49,7 +49,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _explain(error: ReconcilerError) -> int:
     """Print an error of ours on stderr, every problem of it, and give its exit code."""
-    from reconciler.output.problems import render_error  # noqa: PLC0415 - only when something is wrong
+    from reconciler.output.error import render_error  # noqa: PLC0415 - only when something is wrong
 
     click.echo(render_error(error), err=True, nl=False)
     return error.exit_code

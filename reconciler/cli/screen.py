@@ -6,12 +6,13 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from reconciler.model.errors import UsageError
-from reconciler.model.report import Report
+from reconciler.model.result import Result
 from reconciler.output.clean import encodable
 
 MAX_WIDTH = 100
@@ -31,24 +32,44 @@ class Screen:
         verbose: bool = False,
         no_color: bool = False,
     ) -> None:
-        from reconciler.output.registry import FORMATS, Options, colour_wanted  # noqa: PLC0415 - keeps --help quick
+        from reconciler.output.options import Options  # noqa: PLC0415 - keeps --help quick
+        from reconciler.output.registry import FORMATS, colour_wanted  # noqa: PLC0415 - the same
 
         self._output = output
         self._files = _parse_output_files(output_files, tuple(FORMATS))
         tty = sys.stdout is not None and sys.stdout.isatty()
-        self._options = Options(
-            verbose=verbose,
+        self._in_file = Options(verbose=verbose, folder=_folder(), root=_root())
+        self._options = replace(
+            self._in_file,
             width=min(MAX_WIDTH, shutil.get_terminal_size().columns) if tty else MAX_WIDTH,
             colour=colour_wanted(os.environ, isatty=tty, no_color=no_color),
         )
 
-    def report(self, report: Report) -> None:
-        """Write every wanted format of ``report``."""
-        from reconciler.output.registry import Options, render  # noqa: PLC0415 - keeps --help quick
+    def report(self, result: Result) -> None:
+        """Write every wanted format of ``result``."""
+        from reconciler.output.registry import render  # noqa: PLC0415 - keeps --help quick
 
         for name, path in self._files:
-            write_file(path, render(report, name, Options(verbose=self._options.verbose)))
-        write(render(report, self._output, self._options))
+            write_file(path, render(result, name, self._in_file))
+        write(render(result, self._output, self._options))
+
+
+def _folder() -> str:
+    """Where we are; nothing where that folder was deleted under us."""
+    try:
+        return Path.cwd().as_posix()
+    except OSError:
+        return ""
+
+
+def _root() -> str:
+    """The top of the checkout as GitHub Actions and GitLab name it; elsewhere where we are.
+
+    See https://docs.github.com/actions/reference/variables-reference and
+    https://docs.gitlab.com/ci/variables/predefined_variables/.
+    """
+    named = (os.environ.get(name, "") for name in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR"))
+    return next((Path(root).as_posix() for root in named if root), "") or _folder()
 
 
 def _parse_output_files(given: tuple[str, ...], formats: tuple[str, ...]) -> tuple[tuple[str, Path], ...]:

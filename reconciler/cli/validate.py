@@ -7,18 +7,27 @@ import click
 from reconciler.cli import options, screen
 from reconciler.cli.paths import configuration
 from reconciler.engine.validate import validate
-from reconciler.output.problems import render_json, render_text
 
 
 @click.command()
-@options.stack(options.files, options.output)
+@options.stack(options.files, options.output, options.output_file, options.verbose, options.no_color)
 @click.pass_context
-def command(ctx: click.Context, *, files: tuple[str, ...], output: str) -> None:
+def command(
+    ctx: click.Context,
+    /,
+    *,
+    files: tuple[str, ...],
+    output: str,
+    output_files: tuple[str, ...],
+    verbose: bool,
+    no_color: bool,
+) -> None:
     """Check the files without any key and without the network.
 
     Reads configuration and secret files as they lie in git, never decrypts, and reports every error
     with file, line, what was expected and how to fix it. Safe on a pull request from a fork.
     """
+    show = screen.Screen(output=output, output_files=output_files, verbose=verbose, no_color=no_color)
     result = validate(configuration(files))
-    screen.write(render_json(result) if output == "json" else render_text(result))
+    show.report(result)
     ctx.exit(result.exit_code)

@@ -12,15 +12,13 @@ from reconciler.model.live import Status
 from reconciler.model.plan import ActionKind, OutcomeState, Plan
 from reconciler.model.report import Mode, Report
 from reconciler.output.document import Line, Role, Span, labelled, text_line
+from reconciler.output.words import short_digest
 
 #: More files than this are not repeated in a command to type.
 _FEW_FILES: Final = 3
 
 #: How many failed checks are offered for an explanation.
 _EXPLAINED: Final = 3
-
-#: Characters of the digest in the last line; the whole of it stands above.
-_SHORT: Final = 8
 
 _PAST: Final = {ActionKind.ENABLE: "enabled", ActionKind.CHANGE: "changed", ActionKind.DISABLE: "disabled"}
 
@@ -50,12 +48,7 @@ def summary(report: Report) -> str:
         counts = ", ".join(f"{found[status]} {status.shown.lower()}" for status in Status)
         return f"{'check' if report.mode is Mode.CHECK else 'reconcile'}: {counts}"
     acted = _done(report, report.plan) if report.mode is Mode.APPLY else _to_do(report.plan)
-    return f"reconcile: {acted}, {_kept(report)} (digest {short_digest(report.plan)})"
-
-
-def short_digest(plan: Plan) -> str:
-    """The first characters of the digest, for people to compare; programs use the whole."""
-    return plan.digest.rpartition(":")[2][:_SHORT]
+    return f"reconcile: {acted}, {_kept(report)} (digest {short_digest(report.plan.digest)})"
 
 
 def _to_do(plan: Plan) -> str:

@@ -1,63 +1,45 @@
-"""Every format of ``--output``, by name. Adding one is its file and its line in :data:`FORMATS`."""
+"""Every format of ``--output``, by name. Adding one is its file in ``formats`` and its line here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias, cast
 
-from reconciler.model.report import Report
-from reconciler.output import json, text
-from reconciler.output.document import WIDTH
+from reconciler.model.result import Result
+from reconciler.output.options import Options
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a person wants to see it. Formats for machines heed none of these.
-
-    ``width`` is in columns; ``colour`` is decided by :func:`colour_wanted`.
-    """
-
-    verbose: bool = False
-    width: int = WIDTH
-    colour: bool = False
+Render: TypeAlias = Callable[[Result, Options], str]
+"""What every module of ``formats`` has under the name ``render``: pure, whatever the result holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """One way to show a report. ``machine`` ones are read by programs: stdout holds nothing else."""
+    """One way to show a result. ``machine`` ones are read by programs: stdout holds nothing else."""
 
     name: str
     machine: bool
-    render: Callable[[Report, Options], str]
 
-
-def _text(report: Report, options: Options) -> str:
-    if options.colour:
-        from reconciler.output import terminal  # noqa: PLC0415 - rich costs start-up time that a pipe need not pay
-
-        return terminal.render(report, verbose=options.verbose, width=options.width)
-    return text.render(report, verbose=options.verbose, width=options.width)
-
-
-def _json(report: Report, options: Options) -> str:
-    del options
-    return json.render(report)
+    def load(self) -> Render:
+        """Its renderer, imported only now: no run pays for formats that it does not write."""
+        module = import_module(f"reconciler.output.formats.{self.name}")
+        return cast("Render", module.render)
 
 
 _ALL: Final = (
-    Format(name="text", machine=False, render=_text),
-    Format(name="json", machine=True, render=_json),
+    Format(name="text", machine=False),
+    Format(name="json", machine=True),
 )
 
 #: The formats by the name that ``--output`` takes.
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType({one.name: one for one in _ALL})
 
 
-def render(report: Report, name: str, options: Options | None = None) -> str:
-    """``report`` in the format ``name``, one of :data:`FORMATS`; raise ``KeyError`` for another."""
-    return FORMATS[name].render(report, options or Options())
+def render(result: Result, name: str, options: Options | None = None) -> str:
+    """``result`` in the format ``name``, one of :data:`FORMATS`; raise ``KeyError`` for another."""
+    return FORMATS[name].load()(result, options or Options())
 
 
 def colour_wanted(environment: Mapping[str, str], *, isatty: bool, no_color: bool = False) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 from rich.color import ColorSystem
 from rich.style import Style
 
-from reconciler.model.report import Report
+from reconciler.model.result import Result
 from reconciler.output.document import WIDTH, Line, Role, Span, layout
 from reconciler.output.screen import screen
 
@@ -25,9 +25,9 @@ _STYLES: Final = {
 }
 
 
-def render(report: Report, *, verbose: bool = False, width: int = WIDTH) -> str:
-    """The screen of ``report`` with ANSI styles: word for word that of the plain one."""
-    return paint(screen(report, verbose=verbose), width=width)
+def render(result: Result, *, verbose: bool = False, width: int = WIDTH) -> str:
+    """The screen of ``result`` with ANSI styles: word for word that of the plain one."""
+    return paint(screen(result, verbose=verbose), width=width)
 
 
 def paint(lines: Iterable[Line], *, width: int = WIDTH) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reconciler.model.report import Report
+from reconciler.model.result import Result
 from reconciler.output.document import WIDTH, Line, layout
 from reconciler.output.screen import screen
 
 
-def render(report: Report, *, verbose: bool = False, width: int = WIDTH) -> str:
-    """The screen of ``report`` in at most ``width`` columns, without any escape sequence."""
-    return paint(screen(report, verbose=verbose), width=width)
+def render(result: Result, *, verbose: bool = False, width: int = WIDTH) -> str:
+    """The screen of ``result`` in at most ``width`` columns, without any escape sequence."""
+    return paint(screen(result, verbose=verbose), width=width)
 
 
 def paint(lines: Iterable[Line], *, width: int = WIDTH) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
+
+#: Characters of a digest in a summary; the whole of it stands elsewhere.
+_SHORT: Final = 8
 
 
 def iso(moment: datetime) -> str:
@@ -29,6 +32,11 @@ def counted(number: int, word: str) -> str:
     return f"{number} {word[:-1]}ies" if word.endswith("gy") else f"{number} {word}s"
 
 
+def short_digest(digest: str) -> str:
+    """The first characters of a digest, for people to compare; programs use the whole."""
+    return digest.rpartition(":")[2][:_SHORT]
+
+
 def setting(value: object) -> str:
     """One value of a strategy's parameters as a person would write it; ``none`` for an absent one."""
     if value is None:
@@ -40,6 +48,21 @@ def setting(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{path} {setting(leaf)}" for path, leaf in flattened(value)) or "none"
     return str(value)
+
+
+def moved(old: object, new: object) -> str:
+    """``3 → 5``; of a set what comes and what goes: ``+ETH/USDT -BTC/USDT``."""
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        came = (f"+{_quoted(one)}" for one in new if one not in old)
+        went = (f"-{_quoted(one)}" for one in old if one not in new)
+        return " ".join((*came, *went)) or "another order"
+    return f"{_quoted(old)} → {_quoted(new)}"
+
+
+def _quoted(value: object) -> str:
+    """The value as a person would write it; text of nothing that is seen in quotes."""
+    told = setting(value)
+    return told if told.strip() else f'"{told}"'
 
 
 def flattened(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

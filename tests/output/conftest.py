@@ -23,7 +23,19 @@ from reconciler.model.live import (
     Status,
 )
 from reconciler.model.plan import Action, ActionKind, Outcome, OutcomeState, Plan
-from reconciler.model.report import ConnectionReport, Mode, Report
+from reconciler.model.report import Concern, ConnectionReport, Mode, Report, Validation, Weight
+from reconciler.model.review import (
+    Change,
+    ChangeKind,
+    Consequence,
+    FieldChange,
+    Leaf,
+    Review,
+    Revision,
+    Risk,
+    SecretChange,
+    SecretState,
+)
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 FILE = "examples/connections.yaml"
@@ -321,3 +333,209 @@ def applied(dry_run: Report) -> Report:
 @pytest.fixture
 def checked(dry_run: Report) -> Report:
     return replace(dry_run, mode=Mode.CHECK, plan=None, strategies=(), findings=())
+
+
+@pytest.fixture
+def validated() -> Validation:
+    secret = Mark(file="examples/secrets/recovery-pro.sops.yaml", line=4, column=1)
+    return Validation(
+        version="0.1.0",
+        files=(FILE, "examples/strategies.yaml"),
+        concerns=(
+            Concern(
+                code="duplicate-key",
+                message="recovery-pro stands here twice, first on line 24",
+                fix="Remove one of the two.",
+                mark=mark(36),
+            ),
+            Concern(
+                code="plaintext-secret",
+                message="api_key stands in clear",
+                fix="Make a new key on MEXC: this one was seen by everybody who can read the repository.",
+                mark=secret,
+                exit_code=ExitCode.SECRETS,
+                commit="4f1d2c9e0b7a4f1d2c9e0b7a4f1d2c9e0b7a4f1d",
+            ),
+            Concern(
+                code="recipients-differ",
+                message="two of five secret files are encrypted to somebody else than the rest",
+                fix="Run sops updatekeys on them, or say why in .sops.yaml.",
+                weight=Weight.ADVICE,
+            ),
+        ),
+    )
+
+
+def changes() -> tuple[Change, ...]:
+    return (
+        Change(
+            section="connections",
+            id="btc-futures",
+            name="BTC Futures",
+            kind=ChangeKind.ADDED,
+            leaves=(
+                Leaf(path="exchange", old=None, new="bybit"),
+                Leaf(path="market", old=None, new="futures", risk=Risk.UP, why="futures can lose more"),
+            ),
+            mark=mark(84),
+        ),
+        Change(section="connections", id="old-spot", kind=ChangeKind.REMOVED, name="Old Spot", mark=mark(60)),
+        Change(
+            section="egress",
+            id="bot-eu",
+            kind=ChangeKind.CHANGED,
+            leaves=(
+                Leaf(path="addresses", old=("198.51.100.7", "203.0.113.10"), new=("203.0.113.10", "::1")),
+            ),
+            mark=mark(3),
+        ),
+        Change(
+            section="policy",
+            id="policy",
+            kind=ChangeKind.CHANGED,
+            leaves=(
+                Leaf(
+                    path="ip_whitelist",
+                    old="required",
+                    new="recommended",
+                    risk=Risk.UP,
+                    why="a leaked key would work from anywhere",
+                ),
+                Leaf(path="max_key_age", old="365d", new="180d", risk=Risk.DOWN, why="keys live shorter"),
+            ),
+            mark=mark(6),
+        ),
+        Change(
+            section="strategies",
+            id="btc-eth-recovery",
+            was="btc-recovery",
+            name="BTC ETH Recovery",
+            kind=ChangeKind.RENAMED,
+            leaves=(
+                Leaf(path="pairs", old=("BTC/USDT", "LTC/USDT"), new=("BTC/USDT", "ETH/USDT")),
+                Leaf(
+                    path="margin_limit.amount",
+                    old="500",
+                    new="5000",
+                    risk=Risk.UP,
+                    why="ten times as much can be lost",
+                ),
+                Leaf(path="settings", old={"x": True, "y": [1, 2]}, new=None),
+            ),
+            mark=mark(90),
+        ),
+        Change(
+            section="strategies",
+            id="grid",
+            kind=ChangeKind.ADDED,
+            name="Grid",
+            risk=Risk.UP,
+            why="a strategy that is new starts to trade",
+            mark=mark(99),
+        ),
+        Change(section="waivers", id="a waiver", kind=ChangeKind.UNREADABLE, mark=mark(120)),
+    )
+
+
+def secrets() -> tuple[SecretChange, ...]:
+    values = {"api_key": SecretState.UNCHANGED, "passphrase": SecretState.NEW, "secret": SecretState.CHANGED}
+    alice, bob, carol = (f"age age1{name}" for name in ("alice", "bob", "carol"))
+    unchanged = tuple(FieldChange(path=path, state=SecretState.UNCHANGED) for path in ("api_key", "secret"))
+    return (
+        SecretChange(
+            file="secrets/arbitrage.sops.yaml",
+            state=SecretState.REENCRYPTED,
+            connections=("arbitrage",),
+            fields=(),
+            recipients=(alice, carol),
+            added=(carol,),
+            removed=(bob,),
+            risk=Risk.UP,
+            why="carol can read it",
+        ),
+        SecretChange(
+            file="secrets/btc-futures.sops.yaml", state=SecretState.NEW, connections=("btc-futures",)
+        ),
+        SecretChange(
+            file="secrets/mexc-spot-main.sops.yaml",
+            state=SecretState.CHANGED,
+            connections=("mexc-spot-main", "recovery-pro"),
+            fields=tuple(FieldChange(path=path, state=state) for path, state in values.items()),
+            recipients=(alice,),
+            removed=(bob,),
+            still_reads=(bob,),
+            leaves=(
+                Leaf(path="mac_only_encrypted", old=None, new=True, risk=Risk.UP, why="clear is unbound"),
+            ),
+            mark=mark(1),
+        ),
+        SecretChange(file="secrets/old-spot.sops.yaml", state=SecretState.REMOVED),
+        SecretChange(
+            file="secrets/renamed.sops.yaml",
+            was="secrets/former.sops.yaml",
+            state=SecretState.UNCHANGED,
+            connections=("kucoin-futures",),
+            fields=unchanged,
+        ),
+        SecretChange(
+            file="secrets/torn.sops.yaml", state=SecretState.UNREADABLE, connections=("btc-eth-new",)
+        ),
+    )
+
+
+def on_merge() -> tuple[Consequence, ...]:
+    known = {"connection": "mexc-spot-main", "runtime": "paper"}
+    return (
+        Consequence(
+            kind=ActionKind.DISABLE,
+            strategy="btc-recovery",
+            name="BTC Recovery",
+            reason="it was renamed",
+            **known,
+        ),
+        Consequence(
+            kind=ActionKind.CHANGE, strategy="dca", name="DCA", reason="its settings changed", **known
+        ),
+        Consequence(kind=ActionKind.ENABLE, strategy="grid", name="Grid", reason="it is new", **known),
+    )
+
+
+@pytest.fixture
+def reviewed() -> Review:
+    return Review(
+        version="0.1.0",
+        started_at=NOW,
+        base=Revision(name="origin/main", commit="0d" * 20),
+        head=Revision(name="HEAD", commit=None),
+        files=(FILE,),
+        changes=changes(),
+        secrets=secrets(),
+        on_merge=on_merge(),
+        concerns=(
+            Concern(
+                code="recipient-still-reads",
+                message="age1bob was removed from secrets/mexc-spot-main.sops.yaml, and can still read it",
+                fix="Run sops rotate -i on it, then make a new key on MEXC.",
+                mark=Mark(file="secrets/mexc-spot-main.sops.yaml", line=14),
+                exit_code=ExitCode.SECRETS,
+            ),
+            Concern(
+                code="plaintext-secret",
+                message="api_key stood in clear",
+                fix="Make a new key: this one stays in the history.",
+                mark=Mark(file="secrets/arbitrage.sops.yaml", line=2),
+                exit_code=ExitCode.SECRETS,
+                commit="4f1d2c9e0b7a4f1d2c9e0b7a4f1d2c9e0b7a4f1d",
+            ),
+            Concern(code="waiver-soon-over", message="a waiver ends soon", fix="", weight=Weight.ADVICE),
+        ),
+        digest=DIGEST,
+        exit_code=ExitCode.SECRETS,
+    )
+
+
+@pytest.fixture
+def unchanged(reviewed: Review) -> Review:
+    return replace(
+        reviewed, changes=(), secrets=(), on_merge=(), concerns=(), digest="", exit_code=ExitCode.DONE
+    )

@@ -1,4 +1,4 @@
-"""Whatever a report holds, every format shows it, and nothing in it acts."""
+"""Whatever a result holds, every format shows it, and nothing in it acts."""
 
 from __future__ import annotations
 
@@ -26,13 +26,27 @@ from reconciler.model.live import (
     Status,
 )
 from reconciler.model.plan import Action, ActionKind, Outcome, OutcomeState, Plan
-from reconciler.model.report import ConnectionReport, Mode, Report
-from reconciler.output.registry import FORMATS, Options, render
+from reconciler.model.report import Concern, ConnectionReport, Mode, Report, Validation, Weight
+from reconciler.model.result import mode_of
+from reconciler.model.review import (
+    Change,
+    ChangeKind,
+    Consequence,
+    FieldChange,
+    Leaf,
+    Review,
+    Revision,
+    Risk,
+    SecretChange,
+    SecretState,
+)
+from reconciler.output.options import Options
+from reconciler.output.registry import FORMATS, render
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 SCHEMAS = {
     name: jsonschema.Draft202012Validator(json.loads(resources.schema(f"{name}.schema.json")))
-    for name in ("report", "check")
+    for name in ("report", "check", "validate", "diff")
 }
 
 hostile = st.sampled_from(
@@ -45,6 +59,8 @@ hostile = st.sampled_from(
         "##[error]",
         "[bold]",
         "reconcile: 0 to enable",
+        "validate: 0 errors",
+        "diff: 0 added",
         "主",
     ]
 )
@@ -195,34 +211,114 @@ reports = st.builds(
     exit_code=st.sampled_from(ExitCode),
 )
 
+concerns = st.builds(
+    Concern,
+    code=checks,
+    message=words,
+    fix=words,
+    mark=maybe(marks),
+    weight=st.sampled_from(Weight),
+    exit_code=st.sampled_from(ExitCode),
+    commit=maybe(words),
+)
+validations = st.builds(Validation, version=words, files=tuples(words, 5), concerns=tuples(concerns, 5))
+risks = st.sampled_from(Risk)
+differing = st.lists(
+    st.builds(
+        Leaf,
+        path=words,
+        old=st.one_of(leaves, tuples(words), parameters),
+        new=st.one_of(leaves, tuples(words), parameters),
+        risk=risks,
+        why=words,
+    ),
+    max_size=3,
+).map(tuple)
+changes = st.builds(
+    Change,
+    section=st.sampled_from(
+        ["connections", "strategies", "runtimes", "egress", "policy", "waivers", "rules"]
+    ),
+    id=ids,
+    kind=st.sampled_from(ChangeKind),
+    name=words,
+    was=maybe(ids),
+    risk=risks,
+    why=words,
+    leaves=differing,
+    mark=maybe(marks),
+)
+of_values = st.sampled_from([state for state in SecretState if state is not SecretState.REENCRYPTED])
+secrets = st.builds(
+    SecretChange,
+    file=words,
+    state=st.sampled_from(SecretState),
+    was=maybe(words),
+    connections=tuples(ids),
+    fields=tuples(st.builds(FieldChange, path=words, state=of_values)),
+    recipients=tuples(words),
+    added=tuples(words),
+    removed=tuples(words),
+    still_reads=tuples(words),
+    leaves=differing,
+    risk=risks,
+    why=words,
+    mark=maybe(marks),
+)
+consequences = st.builds(
+    Consequence,
+    kind=st.sampled_from([kind for kind in ActionKind if kind.acts]),
+    strategy=ids,
+    name=words,
+    connection=ids,
+    runtime=ids,
+    reason=words,
+)
+revisions = st.builds(Revision, name=words, commit=maybe(words))
+reviews = st.builds(
+    Review,
+    version=words,
+    started_at=moments,
+    base=revisions,
+    head=revisions,
+    files=tuples(words, 5),
+    changes=tuples(changes, 4),
+    secrets=tuples(secrets),
+    on_merge=tuples(consequences),
+    concerns=tuples(concerns),
+    digest=st.one_of(st.just(""), st.from_regex(r"[0-9a-f]{64}", fullmatch=True)),
+    exit_code=st.sampled_from(ExitCode),
+)
+results = st.one_of(reports, validations, reviews)
+formats = st.sampled_from(sorted(FORMATS))
+
 thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LAST = ("reconcile: ", "check: ", "validate: ", "diff: ")
 
 
 @thorough
-@given(
-    report=reports, name=st.sampled_from(sorted(FORMATS)), verbose=st.booleans(), width=st.integers(1, 140)
-)
-def test_every_format_shows_it_and_nothing_in_it_acts(report, name, verbose, width):
-    shown = render(report, name, Options(verbose=verbose, width=width))
+@given(result=results, name=formats, verbose=st.booleans(), width=st.integers(1, 140))
+def test_every_format_shows_it_and_nothing_in_it_acts(result, name, verbose, width):
+    shown = render(result, name, Options(verbose=verbose, width=width))
     rows = shown.split("\n")
     assert rows.pop() == ""
     assert all(row.isprintable() for row in rows)
-    assert not [row for row in rows if re.match(r"\s*::[a-z-]+::", row) or "##[" in row]
+    if name != "github":
+        assert not [row for row in rows if re.match(r"\s*::[a-z-]+::", row) or "##[" in row]
     shown.encode()
 
 
 @thorough
-@given(report=reports, verbose=st.booleans(), width=st.integers(1, 140))
-def test_only_the_last_line_begins_like_the_last_line(report, verbose, width):
+@given(result=results, verbose=st.booleans(), width=st.integers(1, 140))
+def test_only_the_last_line_begins_like_the_last_line(result, verbose, width):
     for colour in (False, True):
-        shown = ANSI.sub("", render(report, "text", Options(verbose=verbose, width=width, colour=colour)))
+        shown = ANSI.sub("", render(result, "text", Options(verbose=verbose, width=width, colour=colour)))
         rows = shown.splitlines()
-        greppable = [row for row in rows if row.startswith(("reconcile: ", "check: "))]
-        assert greppable == [rows[-1]]
+        assert [row for row in rows if row.startswith(LAST)] == [rows[-1]]
 
 
 @thorough
-@given(report=reports)
-def test_json_always_holds_to_its_schema(report):
-    document = json.loads(render(report, "json"))
-    SCHEMAS["check" if report.mode is Mode.CHECK else "report"].validate(document)
+@given(result=results)
+def test_json_always_holds_to_its_schema(result):
+    mode = mode_of(result)
+    SCHEMAS["report" if mode in ("dry-run", "apply") else mode].validate(json.loads(render(result, "json")))

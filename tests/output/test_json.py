@@ -20,7 +20,8 @@ from reconciler.model.live import FailureKind, Health, Permission, Status
 from reconciler.model.plan import ActionKind, OutcomeState
 from reconciler.model.report import Mode
 from reconciler.model.secret import MASK, Secret
-from reconciler.output.json import dumps, render
+from reconciler.output.formats.json import render
+from reconciler.output.json import dumps
 
 SCHEMAS = {name: json.loads(resources.schema(f"{name}.schema.json")) for name in ("report", "check")}
 

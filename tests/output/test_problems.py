@@ -20,7 +20,9 @@ from reconciler.model.errors import (
     SopsMissing,
 )
 from reconciler.model.report import Validation, concerns_of, in_file_order
-from reconciler.output.problems import render_error, render_json, render_text
+from reconciler.output.error import render_error
+from reconciler.output.formats.json import render as render_json
+from reconciler.output.text import render as render_text
 
 SCHEMA = json.loads(resources.schema("validate.schema.json"))
 

@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
-from reconciler.output import json, terminal, text
-from reconciler.output.registry import FORMATS, Options, colour_wanted, render
+from reconciler.output import terminal, text
+from reconciler.output.formats import json
+from reconciler.output.options import Options
+from reconciler.output.registry import FORMATS, colour_wanted, render
 
 
 def test_the_formats_and_which_of_them_are_for_machines():
@@ -50,7 +52,7 @@ def test_when_a_screen_is_styled(environment, isatty, no_color, wanted):
 
 def test_rich_is_imported_by_a_styled_screen_alone():
     program = (
-        "import sys, reconciler.output.registry, reconciler.output.problems; print('rich' in sys.modules)"
+        "import sys, reconciler.output.registry, reconciler.output.formats.text; print('rich' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -15,7 +15,8 @@ from reconciler.model.plan import ActionKind, Outcome, OutcomeState, Plan
 from reconciler.model.report import Mode
 from reconciler.output import terminal, text
 from reconciler.output.clean import cells
-from reconciler.output.registry import Options, render
+from reconciler.output.options import Options
+from reconciler.output.registry import render
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 DRY = re.compile(

@@ -1,0 +1,18 @@
+"""An error that ends a run, for people: every problem of it, with its place and its fix."""
+
+from __future__ import annotations
+
+from reconciler.model.errors import ReconcilerError
+from reconciler.model.report import concerns_of
+from reconciler.output import text
+from reconciler.output.document import BLANK, WIDTH, text_line
+from reconciler.output.problems import concern_lines, error_count
+
+
+def render_error(error: ReconcilerError, *, width: int = WIDTH) -> str:
+    """``error`` for stderr: every problem with its place and fix; a count last where there are several."""
+    found = concerns_of(error)
+    lines = list(concern_lines(found))
+    if len(found) > 1:
+        lines += [BLANK, text_line(error_count(found))]
+    return text.paint(lines, width=width)
