@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -19,6 +20,7 @@ from reconciler.model.desired import (
     Connection,
     Desired,
     Egress,
+    MarginLimit,
     Market,
     Policy,
     Requirement,
@@ -82,15 +84,21 @@ class Builder:
             return fallback
 
     def _policy(self, fields: Mapping[str, Item]) -> Policy:
-        given: dict[str, Any] = {}
-        for key, item in fields.items():
-            if key == "ip_whitelist":
-                given[key] = Requirement(item.value)
-            elif key == "recipients":
-                given[key] = {kind: tuple(sorted(names)) for kind, names in sorted(item.value.items())}
-            else:
-                given[key] = self._read(item, values.duration, timedelta())
-        return Policy(**given)
+        readers: Mapping[str, Callable[[Item], Any]] = {
+            "ip_whitelist": lambda item: Requirement(item.value),
+            "recipients": _recipients,
+            "max_margin_limit": self._margin_limit,
+            "max_averaging_factor": lambda item: self._read(item, values.factor, Decimal(1)),
+            "allowed_quotes": lambda item: tuple(sorted(item.value)),
+        }
+        return Policy(**{key: readers.get(key, self._duration)(item) for key, item in fields.items()})
+
+    def _duration(self, item: Item) -> timedelta:
+        return self._read(item, values.duration, timedelta())
+
+    def _margin_limit(self, item: Item) -> MarginLimit:
+        amount = self._read(item.at("amount"), values.amount, Decimal(1))
+        return MarginLimit(amount=amount, currency=item.value["currency"])
 
     def _egress(self, key: str, item: Item) -> Egress:
         family = item.value.get("family", "ipv4")
@@ -182,6 +190,10 @@ class Builder:
             for item in self._merged.waivers
         ]
         return tuple(sorted(waivers, key=lambda w: (w.connection, w.check, w.until, w.reason, w.approved_by)))
+
+
+def _recipients(item: Item) -> Mapping[str, tuple[str, ...]]:
+    return {kind: tuple(sorted(names)) for kind, names in sorted(item.value.items())}
 
 
 def _secrets_in(settings: Item | None) -> Iterator[Problem]:

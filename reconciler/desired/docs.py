@@ -64,7 +64,7 @@ class _Page:
             resolved = self._resolved(field)
             need = "needed" if name in required else ""
             told = field.get("description", resolved.get("description", ""))
-            yield f"| `{name}` | {need} | {_cell(told)} | {_example(resolved)} |"
+            yield f"| `{name}` | {need} | {_cell(told)} | {_example({**resolved, **field})} |"
 
     def _item(self, rule: Rule) -> Rule:
         """The rule of one item, where ``rule`` is of a mapping by id or a list."""

@@ -91,6 +91,14 @@ def amount(text: str) -> Decimal:
     return number
 
 
+def factor(text: str) -> Decimal:
+    """How often a position may be its first order: a decimal number of at least one."""
+    number = Decimal(text)
+    if number < 1:
+        raise BadValue("less than one, and a position is never less than its first order", "write 1 or more")
+    return number
+
+
 def percentage(text: str) -> Decimal:
     """A percentage greater than zero, at most a hundred, as a number such as 2 for ``2%``."""
     number = Decimal(text.removesuffix("%"))

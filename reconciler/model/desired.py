@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
@@ -145,10 +146,22 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MarginLimit:
+    """The most that one strategy may tie up: ``amount`` of ``currency``, more than zero."""
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The team's rules. ``recipients`` names allowed SOPS recipients by SOPS' own group name
     (``age``, ``pgp``, ``kms``, ``gcp_kms``, ``azure_kv``, ``hc_vault``, ``hckms``): age and PGP
     are allowed without being named, and restricted to the named ones once any is named.
+
+    The last three bind strategies, and ``None`` or nothing leaves them free: what each may tie up
+    at most, how often averaging may multiply its first order (1 or more), and the currencies in
+    which its pairs may be quoted and settled.
     """
 
     ip_whitelist: Requirement = Requirement.REQUIRED
@@ -157,6 +170,9 @@ class Policy:
     expiry_warning: timedelta = timedelta(days=14)
     attestation_max_age: timedelta = timedelta(days=90)
     recipients: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    max_margin_limit: MarginLimit | None = None
+    max_averaging_factor: Decimal | None = None
+    allowed_quotes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

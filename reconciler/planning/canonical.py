@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, TypeAlias
@@ -83,6 +84,12 @@ def _scalar(value: object) -> Json:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, IPv4Network | IPv6Network):
-        return str(value)
+    if isinstance(value, Decimal | IPv4Network | IPv6Network):
+        return _decimal(value) if isinstance(value, Decimal) else str(value)
     raise TypeError(f"{type(value).__name__} has no canonical spelling")
+
+
+def _decimal(number: Decimal) -> str:
+    """All of its digits, without exponent and closing zeros: ``1000`` for ``1000.0``."""
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

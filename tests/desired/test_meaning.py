@@ -52,6 +52,14 @@ MEANINGS = {
     "port 0": ([("10]}", '10], proxy: "http://h:0"}')], [(3, 46, "bad-value")]),
     "port 65536": ([("10]}", '10], proxy: "http://h:65536"}')], [(3, 46, "bad-value")]),
     "eleven years": ([("runtimes:", "policy: {max_key_age: 4000d}\nruntimes:")], [(12, 23, "bad-value")]),
+    "policy of nothing": (
+        [("runtimes:", 'policy: {max_margin_limit: {amount: "0", currency: USDT}}\nruntimes:')],
+        [(12, 37, "bad-value")],
+    ),
+    "policy of less than an order": (
+        [("runtimes:", 'policy: {max_averaging_factor: "0.99"}\nruntimes:')],
+        [(12, 32, "bad-value")],
+    ),
     "spot pair on futures": (
         [("market: spot", "market: futures")],
         [(20, 13, "wrong-market"), (20, 23, "wrong-market")],

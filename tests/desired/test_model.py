@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from ipaddress import ip_network
 
 import pytest
@@ -16,6 +17,7 @@ from reconciler.model.desired import (
     Attestation,
     CredentialRef,
     Desired,
+    MarginLimit,
     Market,
     Policy,
     Requirement,
@@ -41,6 +43,9 @@ policy:
   expiry_warning: 2w
   attestation_max_age: 12h
   recipients: {{age: [age1b, age1a]}}
+  max_margin_limit: {{amount: "1000.50", currency: USDT}}
+  max_averaging_factor: "8"
+  allowed_quotes: [USDT, USDC]
 connections:
   mexc-spot-main:
     name: MEXC Spot Main
@@ -103,16 +108,16 @@ def test_a_connection_says_what_was_written_and_where(full, tmp_path):
         Permission.READ: True,
         Permission.WITHDRAW: False,
     }
-    assert connection.mark == Mark(file=file, line=16, column=3)
+    assert connection.mark == Mark(file=file, line=19, column=3)
     assert connection.account is not None
     assert (connection.account.uid, connection.account.mark.line, connection.account.mark.column) == (
         "209302839",
-        21,
+        24,
         15,
     )
     assert connection.credentials == CredentialRef(
         file=str(tmp_path / "secrets/mexc-spot-main.sops.yaml"),
-        mark=Mark(file=file, line=22, column=18),
+        mark=Mark(file=file, line=25, column=18),
         root=str(tmp_path),
     )
     assert connection.attestations == {
@@ -120,18 +125,18 @@ def test_a_connection_says_what_was_written_and_where(full, tmp_path):
             subject="two_factor",
             by="treasury",
             on=date(2026, 10, 1),
-            mark=Mark(file=file, line=25, column=7),
+            mark=Mark(file=file, line=28, column=7),
         )
     }
     assert {name: mark.line for name, mark in connection.marks.items()} == {
-        "name": 17,
-        "exchange": 18,
-        "market": 19,
-        "egress": 20,
-        "account": 21,
-        "credentials": 22,
-        "permissions": 23,
-        "attestations": 24,
+        "name": 20,
+        "exchange": 21,
+        "market": 22,
+        "egress": 23,
+        "account": 24,
+        "credentials": 25,
+        "permissions": 26,
+        "attestations": 27,
     }
 
 
@@ -140,7 +145,7 @@ def test_inline_credentials_name_their_fields(full, tmp_path):
     file = str(tmp_path / "connections.yaml")
     assert connection.credentials == CredentialRef(
         file=file,
-        mark=Mark(file=file, line=32, column=7),
+        mark=Mark(file=file, line=35, column=7),
         root=str(tmp_path),
         inline=True,
         fields=("api_key", "secret", "passphrase"),
@@ -183,6 +188,9 @@ def test_a_policy_is_read_in_its_units(full):
         expiry_warning=timedelta(weeks=2),
         attestation_max_age=timedelta(hours=12),
         recipients={"age": ("age1a", "age1b")},
+        max_margin_limit=MarginLimit(amount=Decimal("1000.5"), currency="USDT"),
+        max_averaging_factor=Decimal(8),
+        allowed_quotes=("USDC", "USDT"),
     )
 
 
@@ -201,7 +209,7 @@ def test_waivers_are_in_a_fixed_order_and_may_be_over(full, tmp_path):
         reason="a",
         approved_by="t",
         until=date(2026, 12, 31),
-        mark=Mark(file=str(tmp_path / "connections.yaml"), line=57, column=5),
+        mark=Mark(file=str(tmp_path / "connections.yaml"), line=60, column=5),
     )
 
 

@@ -109,6 +109,11 @@ SHAPES = {
         "    enabled: true\n    margin_limit: {amount: 500, currency: USDT}",
         [(20, 28, "wrong-type")],
     ),
+    "policy limits": (
+        "runtimes:",
+        "policy: {max_margin_limit: {amount: 5}, max_averaging_factor: 8, allowed_quotes: [usdt]}\nruntimes:",
+        [(12, 10, "missing-field"), (12, 37, "wrong-type"), (12, 63, "wrong-type"), (12, 83, "wrong-format")],
+    ),
     "additions": (
         "    enabled: true",
         '    enabled: true\n    averaging: {max_additions: 101, step: "2%", multiplier: "1.5"}',
@@ -249,7 +254,12 @@ def test_every_field_is_described_and_every_object_closed():
 
 
 SOUND_DOCUMENT = schema.schema()["examples"][0] | {
-    "policy": {"ip_whitelist": "recommended", "max_key_age": "180d", "recipients": {"age": ["age1x"]}},
+    "policy": {"ip_whitelist": "recommended", "max_key_age": "180d", "recipients": {"age": ["age1x"]}}
+    | {
+        "max_margin_limit": {"amount": "1000", "currency": "USDT"},
+        "max_averaging_factor": "8",
+        "allowed_quotes": ["USDT"],
+    },
     "waivers": schema.schema()["$defs"]["waiver"]["examples"],
     "sops": {"mac": ENC, "version": "3.11.0"},
 }

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from ipaddress import ip_network
 
 import pytest
@@ -11,6 +12,7 @@ from reconciler.model.desired import (
     Attestation,
     CredentialRef,
     Egress,
+    MarginLimit,
     Market,
     Policy,
     Requirement,
@@ -56,7 +58,7 @@ def world(make):
     )
     return make.desired(
         make.strategy(),
-        policy=Policy(recipients={"age": ("age1b", "age1a")}),
+        policy=Policy(recipients={"age": ("age1b", "age1a")}, allowed_quotes=("USDT", "USDC")),
         connections={"main": connection, "spare": make.connection("spare")},
         waivers=waivers,
     )
@@ -81,6 +83,10 @@ def edited(world, section, id_, **changes):
     return replace(world, **{section: items})
 
 
+def limit(amount):
+    return MarginLimit(amount=Decimal(amount), currency="USDT")
+
+
 UNREVIEWED = {
     "another file": lambda world: replace(world, files=("b.yaml", "a.yaml")),
     "another line": lambda world: edited(world, "connections", "main", mark=OTHER, marks={"name": OTHER}),
@@ -94,6 +100,9 @@ UNREVIEWED = {
     "waivers in another order": lambda world: replace(world, waivers=world.waivers[::-1]),
     "recipients in another order": lambda world: replace(
         world, policy=replace(world.policy, recipients={"age": ("age1a", "age1b")})
+    ),
+    "quotes in another order": lambda world: replace(
+        world, policy=replace(world.policy, allowed_quotes=("USDC", "USDT"))
     ),
     "pairs in another order": lambda world: edited(
         world,
@@ -117,6 +126,9 @@ REVIEWED = {
     "proxy": lambda world: edited(world, "egress", "bot", proxy="socks5://127.0.0.1:1080"),
     "policy": lambda world: replace(world, policy=Policy(ip_whitelist=Requirement.RECOMMENDED)),
     "grace": lambda world: replace(world, policy=Policy(unknown_grace=timedelta(hours=9))),
+    "margin limit": lambda world: replace(world, policy=replace(world.policy, max_margin_limit=limit("1"))),
+    "averaging": lambda world: replace(world, policy=replace(world.policy, max_averaging_factor=Decimal(8))),
+    "quotes": lambda world: replace(world, policy=replace(world.policy, allowed_quotes=("USDT",))),
     "runtime url": lambda world: edited(world, "runtimes", "paper", url="http://127.0.0.1:1"),
     "strategy name": lambda world: edited(world, "strategies", "grid", name="x"),
     "strategy off": lambda world: edited(world, "strategies", "grid", enabled=False),
@@ -229,6 +241,21 @@ def test_a_value_without_an_agreed_spelling_is_refused():
         plain({"a": b"raw"})
     with pytest.raises(TypeError, match="object"):
         parameters({"a": object()})
+
+
+@pytest.mark.parametrize(
+    ("written", "spelt"),
+    [
+        ("1000", "1000"),
+        ("1000.0", "1000"),
+        ("0.10", "0.1"),
+        ("1E+3", "1000"),
+        ("1" * 18 + "." + "1" * 18, None),
+    ],
+)
+def test_equal_amounts_have_one_spelling_and_lose_no_digit(written, spelt):
+    assert plain(Decimal(written)) == (spelt or written)
+    assert plain(limit(written)) == {"amount": spelt or written, "currency": "USDT"}
 
 
 @pytest.mark.parametrize(
