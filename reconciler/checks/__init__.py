@@ -1,7 +1,18 @@
 """Pure rules over (desired, live) and the catalogue that gives each its id, severity, cause and fix."""
 
-from reconciler.checks.catalogue import CATALOGUE, explain
+from reconciler.checks.catalogue import CATALOGUE, ENTRIES, STRATEGY_CHECKS, explain
 from reconciler.checks.check import Case, Check
-from reconciler.checks.verdict import evaluate, permits, status
+from reconciler.checks.verdict import evaluate, evaluate_strategy, permits, status
 
-__all__ = ["CATALOGUE", "Case", "Check", "evaluate", "explain", "permits", "status"]
+__all__ = [
+    "CATALOGUE",
+    "ENTRIES",
+    "STRATEGY_CHECKS",
+    "Case",
+    "Check",
+    "evaluate",
+    "evaluate_strategy",
+    "explain",
+    "permits",
+    "status",
+]

@@ -1,4 +1,4 @@
-"""The catalogue: every check by id, and :func:`explain`, which puts one into words."""
+"""The catalogues: every check by id, and :func:`explain`, which puts one into words."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ from textwrap import fill
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.checks import account, key_life, naming, permissions, reading, sharing, waivers, whitelist
-from reconciler.checks.check import Answer, Case, Check, failed, passed
+from reconciler.checks import (
+    account,
+    key_life,
+    naming,
+    permissions,
+    reading,
+    sharing,
+    strategy,
+    waivers,
+    whitelist,
+)
+from reconciler.checks.check import Answer, Case, Check, Entry, failed, passed
 from reconciler.model.errors import UsageError
 from reconciler.model.finding import Severity
 from reconciler.model.kinds import KINDS
@@ -55,11 +65,19 @@ _ALL = (
     _VOID,
 )
 
-#: Every check by id, in the order in which findings are listed.
+#: Every check of a connection by id, in the order in which findings are listed.
 CATALOGUE: Final[Mapping[str, Check]] = MappingProxyType({check.id: check for check in _ALL})
 
+#: Every check of a strategy by id: the rules of policy.
+STRATEGY_CHECKS: Final[Mapping[str, strategy.StrategyCheck]] = MappingProxyType(
+    {check.id: check for check in strategy.CHECKS}
+)
 
-def severity_words(check: Check) -> str:
+#: All that :func:`explain` knows of checks.
+ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({**CATALOGUE, **STRATEGY_CHECKS})
+
+
+def severity_words(check: Entry) -> str:
     """How a check weighs, for people: ``blocking, can never be waived``."""
     weight = check.severity.value
     if check.varies:
@@ -74,17 +92,17 @@ def explain(id_: str) -> str:
     Raises:
         UsageError: nothing is named so; the hint names what is near.
     """
-    if id_ in CATALOGUE:
-        return _explain_check(CATALOGUE[id_])
+    if id_ in ENTRIES:
+        return _explain_check(ENTRIES[id_])
     if id_ in {kind.value for kind in FailureKind}:
         return _explain_kind(FailureKind(id_))
-    known = [*CATALOGUE, *(kind.value for kind in FailureKind)]
+    known = [*ENTRIES, *(kind.value for kind in FailureKind)]
     near = difflib.get_close_matches(id_, known, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}?" if near else "`reconcile explain` lists them all"
     raise UsageError(f"there is no check or failure kind named {id_!r}", hint=hint)
 
 
-def _explain_check(check: Check) -> str:
+def _explain_check(check: Entry) -> str:
     return "\n".join(
         (
             f"{check.id}: {check.title}",

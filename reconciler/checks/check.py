@@ -79,12 +79,11 @@ Weigh: TypeAlias = Callable[[Case], Severity]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """A named rule and its texts.
+class Entry:
+    """What explains a check, whatever it is about.
 
-    ``asks`` is the question whose *yes* is a pass. ``severity`` is the default one; ``weigh``
-    chooses it where policy or the files have a say, whatever the answer. ``waivable`` says
-    whether a waiver in git can keep it from blocking.
+    ``asks`` is the question whose *yes* is a pass. ``severity`` is the default one. ``waivable``
+    says whether a waiver in git can keep it from blocking.
     """
 
     id: str
@@ -93,10 +92,24 @@ class Check:
     cause: str
     fix: str
     explanation: str
-    rule: Rule
     severity: Severity = Severity.BLOCKING
-    weigh: Weigh | None = None
     waivable: bool = True
+
+    @property
+    def varies(self) -> bool:
+        """Whether policy or the files choose the severity."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check(Entry):
+    """A named rule about a connection, and its texts.
+
+    ``weigh`` chooses the severity where policy or the files have a say, whatever the answer.
+    """
+
+    rule: Rule
+    weigh: Weigh | None = None
 
     @property
     def varies(self) -> bool:

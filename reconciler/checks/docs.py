@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from reconciler.checks.catalogue import CATALOGUE, severity_words
-from reconciler.checks.check import Check
+from reconciler.checks.catalogue import CATALOGUE, ENTRIES, STRATEGY_CHECKS, severity_words
+from reconciler.checks.check import Entry
 from reconciler.model.kinds import KINDS, KindText
 from reconciler.model.live import RETRYABLE, FailureKind
 
@@ -14,8 +14,9 @@ _HEAD = """\
 # Checks
 
 Every connection is asked every check, and each answers pass, fail or unknown. A strategy runs only while
-every blocking check of its connection passes; an advisory one is only told. `reconcile explain CHECK`
-prints one of them.
+every blocking check of its connection passes; an advisory one is only told. A strategy that should run is
+also asked what policy sets of the checks that begin with `policy-`: one that fails never starts, is never
+changed to such settings, and is disabled where it runs. `reconcile explain CHECK` prints one of them.
 
 This page is generated from the catalogue (`python -m reconciler.checks.docs`); change it there.
 """
@@ -28,11 +29,10 @@ def render() -> str:
 
 def _lines() -> Iterator[str]:
     yield _HEAD
-    yield "| check | asks | weight |"
-    yield "|---|---|---|"
-    for check in CATALOGUE.values():
-        yield f"| [{check.id}](#{check.id}) | {check.asks} | {severity_words(check)} |"
-    for check in CATALOGUE.values():
+    yield from _table(CATALOGUE.values())
+    yield "\nOf each strategy that should run, as far as policy sets them:\n"
+    yield from _table(STRATEGY_CHECKS.values())
+    for check in ENTRIES.values():
         yield from _check(check)
     yield "\n## Failure kinds"
     yield (
@@ -47,7 +47,14 @@ def _lines() -> Iterator[str]:
         yield from _kind(kind, texts)
 
 
-def _check(check: Check) -> Iterator[str]:
+def _table(checks: Iterable[Entry]) -> Iterator[str]:
+    yield "| check | asks | weight |"
+    yield "|---|---|---|"
+    for check in checks:
+        yield f"| [{check.id}](#{check.id}) | {check.asks} | {severity_words(check)} |"
+
+
+def _check(check: Entry) -> Iterator[str]:
     yield f"\n## {check.id}"
     yield f"\n**{check.title}** ({severity_words(check)}). {check.asks}"
     yield f"\n{check.explanation}"

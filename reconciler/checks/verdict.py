@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from reconciler.checks.catalogue import CATALOGUE
-from reconciler.checks.check import Answer, Case, Check
+from reconciler.checks.catalogue import CATALOGUE, STRATEGY_CHECKS
+from reconciler.checks.check import Answer, Case, Check, Entry
 from reconciler.checks.waivers import waiver_for
+from reconciler.model.desired import Policy, Strategy
+from reconciler.model.errors import Mark
 from reconciler.model.finding import Finding, Severity, Subject, Verdict
 from reconciler.model.live import Observation, Status
 
@@ -19,6 +21,18 @@ REQUIRED = frozenset(check.id for check in CATALOGUE.values() if check.may_block
 def evaluate(case: Case) -> tuple[Finding, ...]:
     """Exactly one finding for every check of the catalogue, in its order, passes included."""
     return tuple(_finding(case, check) for check in CATALOGUE.values())
+
+
+def evaluate_strategy(policy: Policy, strategy: Strategy) -> tuple[Finding, ...]:
+    """One finding for every rule that ``policy`` sets, passes included; none where git has it off."""
+    if not strategy.enabled:
+        return ()
+    answers = ((check, check.rule(policy, strategy)) for check in STRATEGY_CHECKS.values())
+    return tuple(
+        _told(check, answer, Subject.STRATEGY, strategy.id, strategy.mark)
+        for check, answer in answers
+        if answer is not None
+    )
 
 
 def permits(findings: Iterable[Finding]) -> bool:
@@ -48,23 +62,28 @@ def status(observation: Observation, findings: Iterable[Finding]) -> Status:
 
 
 def _finding(case: Case, check: Check) -> Finding:
-    answer = check.rule(case)
+    answer, connection = check.rule(case), case.connection
     waiver = waiver_for(case, check.id) if check.waivable and answer.verdict is not Verdict.PASS else None
-    return replace(_shown(case, check, answer), waived_by=waiver.approved_by if waiver else None)
+    return replace(
+        _told(check, answer, Subject.CONNECTION, connection.id, connection.mark),
+        severity=check.weigh(case) if check.weigh else check.severity,
+        waived_by=waiver.approved_by if waiver else None,
+    )
 
 
-def _shown(case: Case, check: Check, answer: Answer) -> Finding:
-    told = answer.verdict is Verdict.PASS
+def _told(check: Entry, answer: Answer, subject: Subject, subject_id: str, mark: Mark) -> Finding:
+    """The finding of an answer, with the check's own severity; ``mark`` is where nothing nearer is known."""
+    good = answer.verdict is Verdict.PASS
     return Finding(
         check=check.id,
         verdict=answer.verdict,
-        severity=check.weigh(case) if check.weigh else check.severity,
-        subject=Subject.CONNECTION,
-        subject_id=case.connection.id,
-        mark=answer.mark or case.connection.mark,
+        severity=check.severity,
+        subject=subject,
+        subject_id=subject_id,
+        mark=answer.mark or mark,
         evidence=answer.evidence,
-        cause="" if told else answer.cause or check.cause,
-        fix="" if told else answer.fix or check.fix,
+        cause="" if good else answer.cause or check.cause,
+        fix="" if good else answer.fix or check.fix,
         kind=answer.kind.value if answer.kind else None,
         attested_by=answer.attested_by,
     )

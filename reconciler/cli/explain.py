@@ -6,7 +6,7 @@ import difflib
 
 import click
 
-from reconciler.checks.catalogue import CATALOGUE, explain
+from reconciler.checks.catalogue import ENTRIES, explain
 from reconciler.cli import screen
 from reconciler.model.errors import UsageError
 from reconciler.model.live import FailureKind
@@ -20,7 +20,7 @@ def command(name: str | None) -> None:
     CHECK is the id in brackets behind a finding (withdraw-enabled) or a failure kind (ip_not_allowed).
     Without it, every id is listed.
     """
-    known = [*CATALOGUE, *(kind.value for kind in FailureKind)]
+    known = [*ENTRIES, *(kind.value for kind in FailureKind)]
     if name is None:
         screen.write(_listing())
         return
@@ -34,7 +34,7 @@ def command(name: str | None) -> None:
 
 
 def _listing() -> str:
-    width = max(len(check) for check in CATALOGUE)
-    checks = [f"  {check.id:<{width}}  {check.title}" for check in CATALOGUE.values()]
+    width = max(len(check) for check in ENTRIES)
+    checks = [f"  {check.id:<{width}}  {check.title}" for check in ENTRIES.values()]
     kinds = "\n".join(f"  {kind.value}" for kind in FailureKind)
     return "Checks\n" + "\n".join(checks) + "\n\nFailure kinds of connection-test\n" + kinds

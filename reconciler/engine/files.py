@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 
-from reconciler.checks import CATALOGUE
+from reconciler.checks import CATALOGUE, STRATEGY_CHECKS
 from reconciler.desired import load
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ConfigError, Problem
@@ -21,9 +21,16 @@ def read(files: Sequence[str]) -> Desired:
 
 
 def _waivers(desired: Desired) -> Iterator[Problem]:
-    """Waivers of checks that do not exist: a misspelt one would silently excuse nothing."""
+    """Waivers of checks that no connection is asked: a misspelt one would silently excuse nothing."""
     for waiver in desired.waivers:
-        if waiver.check not in CATALOGUE:
+        if waiver.check in STRATEGY_CHECKS:
+            yield Problem(
+                mark=waiver.mark,
+                code="not-waivable",
+                message="the waiver names a rule of policy about strategies, and nothing waives those",
+                fix="change the strategy, or the policy itself",
+            )
+        elif waiver.check not in CATALOGUE:
             near = difflib.get_close_matches(waiver.check, CATALOGUE, n=3, cutoff=0.5)
             yield Problem(
                 mark=waiver.mark,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.checks import CATALOGUE, evaluate, explain
+from reconciler.checks import CATALOGUE, ENTRIES, STRATEGY_CHECKS, evaluate, explain
 from reconciler.checks.docs import render
 from reconciler.model.errors import UsageError
 from reconciler.model.finding import Severity, Verdict
@@ -45,7 +45,15 @@ def test_the_checks_whose_weight_policy_and_files_decide():
     assert varying == {"ip-whitelist-missing", "ip-whitelist-wide", "transfer-enabled"}
 
 
-@pytest.mark.parametrize("check", CATALOGUE.values(), ids=lambda check: check.id)
+def test_the_rules_of_policy_stand_apart_block_and_are_never_waived():
+    """A connection is never asked them: what ``permits`` requires is of connections alone."""
+    assert set(STRATEGY_CHECKS) == {"policy-margin-limit", "policy-averaging", "policy-quotes"}
+    assert list(ENTRIES) == [*CATALOGUE, *STRATEGY_CHECKS]
+    for check in STRATEGY_CHECKS.values():
+        assert (check.severity, check.waivable, check.varies) == (Severity.BLOCKING, False, False)
+
+
+@pytest.mark.parametrize("check", ENTRIES.values(), ids=lambda check: check.id)
 def test_every_check_says_what_it_asks_and_how_to_mend_it(check):
     assert check.asks.endswith("?")
     for text in (check.cause, check.fix, check.explanation):
@@ -54,11 +62,11 @@ def test_every_check_says_what_it_asks_and_how_to_mend_it(check):
     assert not check.title.endswith(".")
 
 
-@pytest.mark.parametrize("check", CATALOGUE)
+@pytest.mark.parametrize("check", ENTRIES)
 def test_explain_prints_a_check(check):
     text = explain(check)
     assert text.startswith(f"{check}: ")
-    for word in ("asks:", "cause:", "fix:", CATALOGUE[check].severity.value):
+    for word in ("asks:", "cause:", "fix:", ENTRIES[check].severity.value):
         assert word in text
     assert all(len(line) <= 88 for line in text.splitlines())
 
@@ -109,6 +117,6 @@ def test_the_page_is_the_one_in_the_repository():
 
 def test_every_link_of_the_page_has_its_heading():
     page = render()
-    for id_ in (*CATALOGUE, *(kind.value for kind in FailureKind)):
+    for id_ in (*ENTRIES, *(kind.value for kind in FailureKind)):
         assert f"](#{id_})" in page
         assert f"# {id_}\n" in page

@@ -84,6 +84,14 @@ def test_every_waiver_of_a_check_that_does_not_exist_is_an_error_with_its_place(
     assert near.mark.line < far.mark.line
 
 
+def test_a_rule_of_policy_is_not_waived(load):
+    with pytest.raises(ConfigError) as caught:
+        load("policy-averaging")
+    (problem,) = caught.value.problems
+    assert problem.code == "not-waivable"
+    assert "rule of policy" in problem.message
+
+
 def test_all_connections_or_those_named_once_and_by_id(load):
     desired = load()
     assert ids(named_connections(desired, ())) == ["main", "spare", "third"]
