@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reconciler import __version__
-from reconciler.checks import permits
+from reconciler.checks import evaluate_strategy, permits
 from reconciler.engine.choose import chosen_connections, named_connections
 from reconciler.engine.files import read
+from reconciler.engine.policy import policy_findings
 from reconciler.engine.settings import Settings
 from reconciler.engine.survey import Survey, survey
 from reconciler.engine.verdict import exit_code, unknown_connections
@@ -115,6 +116,7 @@ async def _look(desired: Desired, state: ReadState, settings: Settings) -> _Seen
         state.unknown_since(),
         now=settings.now(),
         permits=permits,
+        judge=evaluate_strategy,
         targets=settings.targets,
     )
     over = ended(desired, running, inventory)
@@ -209,6 +211,7 @@ def _report(
         files=seen.desired.files,
         connections=seen.survey.reports,
         strategies=tuple(sorted(seen.desired.strategies.values(), key=lambda strategy: strategy.id)),
+        findings=policy_findings(seen.desired, seen.plan.targets),
         plan=seen.plan,
         outcomes=outcomes,
     )

@@ -39,19 +39,20 @@ def desired_strategy(
     *,
     gate: Gate,
     grace: Grace,
+    broken: tuple[str, ...] = (),
     obstacle: str | None = None,
     enabled_on: str | None = None,
 ) -> Action:
     """The action for a strategy in git, whose runtime could be read.
 
-    ``running`` is what the runtime holds of it, ``None`` when nothing. ``obstacle`` says what
-    besides the checks keeps it from starting; ``enabled_on`` is the connection on which this tool
-    had enabled it, where it had.
+    ``running`` is what the runtime holds of it, ``None`` when nothing. ``broken`` names the rules
+    of policy that the strategy itself breaks; ``obstacle`` says what besides the checks keeps it
+    from starting; ``enabled_on`` is the connection on which this tool had enabled it, where it had.
     """
     if not strategy.enabled:
         return _switched_off(strategy, running)
-    if gate.verdict is Verdict.FAIL:
-        return _failed(strategy, running, gate)
+    if gate.verdict is Verdict.FAIL or broken:
+        return _failed(strategy, running, gate, broken)
     if gate.verdict is Verdict.UNKNOWN:
         return _unknown(strategy, running, gate, grace)
     return _permitted(strategy, running, obstacle, enabled_on or strategy.connection)
@@ -128,9 +129,15 @@ def _switched_off(strategy: Strategy, running: RunningStrategy | None) -> Action
     return _act(ActionKind.DISABLE, strategy, "git says `enabled: false`")
 
 
-def _failed(strategy: Strategy, running: RunningStrategy | None, gate: Gate) -> Action:
+def _failed(
+    strategy: Strategy, running: RunningStrategy | None, gate: Gate, broken: tuple[str, ...]
+) -> Action:
+    """Stopped, or kept from starting, by checks that failed; those without an answer are not named beside."""
     kind = ActionKind.BLOCKED if is_off(running) else ActionKind.DISABLE
-    return _act(kind, strategy, f"{strategy.connection} fails {', '.join(gate.checks)}", *gate.checks)
+    failed = gate.checks if gate.verdict is Verdict.FAIL else ()
+    told = [f"{strategy.connection} fails {', '.join(failed)}"] if failed else []
+    told += [f"its own settings break {', '.join(broken)}"] if broken else []
+    return _act(kind, strategy, ", and ".join(told), *failed, *broken)
 
 
 def _unknown(strategy: Strategy, running: RunningStrategy | None, gate: Gate, grace: Grace) -> Action:

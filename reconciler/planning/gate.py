@@ -6,11 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from reconciler.model.desired import Policy, Strategy
 from reconciler.model.finding import Finding, Severity, Verdict
 from reconciler.model.report import ConnectionReport
 
 Permits: TypeAlias = Callable[[Sequence[Finding]], bool]
 """``reconciler.checks.permits``: the rooms stand beside each other, so it is handed in."""
+
+Judge: TypeAlias = Callable[[Policy, Strategy], Sequence[Finding]]
+"""``reconciler.checks.evaluate_strategy``, handed in for the same reason."""
 
 #: The one check whose failure no waiver outweighs.
 NEVER_WAIVED = "withdraw-enabled"

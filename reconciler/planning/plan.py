@@ -14,7 +14,7 @@ from reconciler.model.plan import Action, ActionKind, InventoryItem, Plan, Runni
 from reconciler.model.report import ConnectionReport
 from reconciler.planning import decide
 from reconciler.planning.digest import digest
-from reconciler.planning.gate import Permits, gate
+from reconciler.planning.gate import Judge, Permits, gate
 
 Runtimes: TypeAlias = Mapping[str, Mapping[str, RunningStrategy] | None]
 """What every runtime holds by strategy id; ``None`` for a runtime that could not be read."""
@@ -46,6 +46,7 @@ def make_plan(
     *,
     now: datetime,
     permits: Permits,
+    judge: Judge,
     targets: Sequence[str] = (),
 ) -> Plan:
     """The plan that would make the runtimes equal ``desired``, with its digest.
@@ -66,6 +67,7 @@ def make_plan(
         unknown_since=unknown_since,
         now=now,
         permits=permits,
+        judge=judge,
         targets=frozenset(targets),
     )
     actions = sorted((*view.wanted(), *view.left_behind(), *view.unmanaged()), key=_place)
@@ -108,6 +110,7 @@ class _View:
     unknown_since: Mapping[str, datetime]
     now: datetime
     permits: Permits
+    judge: Judge
     targets: frozenset[str]
 
     def wanted(self) -> Iterator[Action]:
@@ -153,9 +156,14 @@ class _View:
             held.get(strategy.id),
             gate=gate(self.reports.get(strategy.connection), permits=self.permits),
             grace=grace,
+            broken=self._broken(strategy),
             obstacle=self._obstacle(strategy),
             enabled_on=self._enabled_on(strategy),
         )
+
+    def _broken(self, strategy: Strategy) -> tuple[str, ...]:
+        """The rules of policy that the strategy breaks, whatever is known of its key."""
+        return tuple(f.check for f in self.judge(self.desired.policy, strategy) if f.blocks)
 
     def _enabled_on(self, strategy: Strategy) -> str | None:
         """The connection on which this tool enabled it where git has it now."""

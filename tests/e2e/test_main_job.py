@@ -184,6 +184,38 @@ class TestApply:
         assert not site.state.exists()
 
 
+class TestPolicy:
+    def test_what_breaks_it_is_disabled_and_starts_again_once_it_keeps_to_it(self, site):
+        site.run("--yes")
+        site.edit(lambda doc: doc["policy"].update(max_margin_limit={"amount": "499.99", "currency": "USDT"}))
+        report = site.report("--yes")
+        assert [(o["strategy"], o["kind"], o["state"]) for o in report["outcomes"]] == [
+            (RUNNING, "disable", "done")
+        ]
+        jsonschema.validate(report, json.loads(schema("report.schema.json")))
+        assert report["exit_code"] == 5
+        site.edit(lambda doc: doc["strategies"][RUNNING]["margin_limit"].update(amount="499"))
+        assert kinds(site.report("--yes"))[RUNNING] == "enable"
+
+    def test_settings_beyond_it_are_not_changed_to(self, site):
+        site.edit(lambda doc: doc["policy"].update(max_averaging_factor="8.125"))
+        assert kinds(site.report("--yes"))[RUNNING] == "enable"
+        site.edit(lambda doc: doc["strategies"][RUNNING]["averaging"].update(max_additions=4))
+        assert kinds(site.report("--yes"))[RUNNING] == "disable"
+
+    def test_screen_and_validate_say_which_rule_where_and_how_to_mend_it(self, site):
+        site.edit(lambda doc: doc["policy"].update(allowed_quotes=["USDC"]))
+        screen = site.call("--dry-run")
+        assert screen.returncode == 5
+        assert f"{RUNNING} trades BTC/USDT, ETH/USDT, and policy allows USDC alone" in screen.stdout
+        assert "! blocks   policy-quotes · connections.yaml:" in screen.stdout
+        assert "its own settings break policy-quotes" in screen.stdout
+        offline = site.run("validate", "-f", "connections.yaml", raw=True)
+        assert offline.returncode == 5
+        assert "[policy-quotes]" in offline.stdout
+        assert "policy-quotes" in site.run("explain", "policy-quotes", raw=True).stdout
+
+
 class TestReviewedPlan:
     def test_the_reviewed_plan_is_applied(self, site):
         site.run("--dry-run", "--out", "plan.json")

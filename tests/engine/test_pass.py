@@ -168,6 +168,32 @@ async def test_without_sops_a_key_is_unknown_and_what_runs_keeps_its_grace(desk)
     assert states(await desk.converge()) == [("disable", "grid", "done")]
 
 
+async def test_what_breaks_policy_stops_although_no_key_can_be_read(desk):
+    desk.document["policy"] = {"max_margin_limit": {"amount": "499", "currency": "USDT"}}
+    desk.want("grid")
+    desk.want("small")
+    desk.document["strategies"]["small"]["margin_limit"] = {"amount": "400", "currency": "USDT"}
+    desk.want("off", enabled=False)
+    desk.run("grid", "small")
+    report = await desk.converge()
+    assert kinds(report) == {"grid": "disable", "small": "hold", "off": "none"}
+    assert states(report) == [("disable", "grid", "done")]
+    assert [(f.subject_id, f.verdict.value) for f in report.findings] == [("grid", "fail"), ("small", "pass")]
+    assert report.exit_code is ExitCode.SECRETS
+    assert (await pass_.check(desk.settings)).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("targets", "judged"),
+    [(("small",), ["small"]), (("mexc-spot-main",), ["grid", "small"]), ((), ["grid", "small"])],
+)
+async def test_a_targeted_run_judges_what_it_looks_at(desk, targets, judged):
+    desk.document["policy"] = {"allowed_quotes": ["EUR"]}
+    desk.want("small", "grid")
+    report = await pass_.dry_run(replace(desk.settings, targets=targets))
+    assert [finding.subject_id for finding in report.findings] == judged
+
+
 async def test_without_sops_a_file_that_is_wrong_in_itself_still_fails(desk):
     (desk.root / "secrets" / "mexc-spot-main.sops.yaml").write_text("api_key: in-clear-0123456789\n")
     desk.want("grid")

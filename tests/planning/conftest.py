@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import Any
@@ -12,12 +13,13 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from reconciler.checks import CATALOGUE, permits, status
+from reconciler.checks import CATALOGUE, evaluate_strategy, permits, status
 from reconciler.model.desired import (
     Connection,
     CredentialRef,
     Desired,
     Egress,
+    MarginLimit,
     Market,
     Policy,
     RuntimeSpec,
@@ -110,7 +112,17 @@ def _plan(desired: Desired, **changes: Any) -> Plan:
     runtimes = changes.pop("runtimes", {"paper": {}, "live": {}})
     inventory = {item.strategy: item for item in changes.pop("inventory", ())}
     since = changes.pop("since", {})
-    return make_plan(desired, reports, runtimes, inventory, since, now=NOW, permits=permits, **changes)
+    return make_plan(
+        desired,
+        reports,
+        runtimes,
+        inventory,
+        since,
+        now=NOW,
+        permits=permits,
+        judge=evaluate_strategy,
+        **changes,
+    )
 
 
 def _apply(
@@ -145,13 +157,31 @@ _VERDICTS = st.sampled_from(
         {"name_unclear": "fail"},
     ]
 )
+#: Two ways to be within every policy below, and two to break one or another of them.
+_PARAMETERS = st.sampled_from(
+    [
+        PARAMETERS,
+        PARAMETERS | {"risk_level": "aggressive"},
+        PARAMETERS | {"margin_limit": {"amount": "900", "currency": "USDT"}},
+        PARAMETERS | {"averaging": {"max_additions": 4, "step": "2%", "multiplier": "2"}},
+    ]
+)
+_POLICIES = st.sampled_from(
+    [
+        Policy(),
+        Policy(),
+        Policy(max_margin_limit=MarginLimit(amount=Decimal(500), currency="USDT")),
+        Policy(max_averaging_factor=Decimal(8)),
+        Policy(allowed_quotes=("USDC",)),
+    ]
+)
 _STRATEGIES = st.dictionaries(
     st.sampled_from(_IDS[:3]),
     st.tuples(
         st.sampled_from(["main", "spare"]),
         st.sampled_from(["paper", "live"]),
         st.booleans(),
-        st.sampled_from([PARAMETERS, PARAMETERS | {"risk_level": "aggressive"}]),
+        _PARAMETERS,
     ),
 )
 _HELD = st.dictionaries(
@@ -166,7 +196,7 @@ _SINCE = st.dictionaries(
 
 @st.composite
 def _worlds(draw: st.DrawFn) -> SimpleNamespace:
-    """Any files, any verdicts, any runtimes (some unreadable), any inventory."""
+    """Any files, any policy, any verdicts, any runtimes (some unreadable), any inventory."""
     wanted = draw(_STRATEGIES)
     strategies = [
         _strategy(id_, connection=connection, runtime=runtime, enabled=enabled, parameters=parameters)
@@ -181,7 +211,7 @@ def _worlds(draw: st.DrawFn) -> SimpleNamespace:
         }
     places = draw(st.dictionaries(st.sampled_from(_IDS), st.sampled_from(["paper", "live", "gone"])))
     return SimpleNamespace(
-        desired=_desired(*strategies),
+        desired=_desired(*strategies, policy=draw(_POLICIES)),
         reports=tuple(_report(id_, **draw(_VERDICTS)) for id_ in ("main", "spare")),
         runtimes=runtimes,
         inventory=[_item(id_, place) for id_, place in places.items()],

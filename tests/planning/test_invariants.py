@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.checks import permits
+from reconciler.checks import evaluate_strategy, permits
 from reconciler.model.finding import Verdict
 from reconciler.model.plan import ActionKind
 from reconciler.planning.decide import is_off
@@ -26,6 +26,12 @@ def verdicts_of(world, connection, verdict):
     return {finding.check for finding in report.findings if finding.blocks and finding.verdict is verdict}
 
 
+def broken_by(world, id_):
+    """The rules of policy that a strategy breaks by itself."""
+    found = evaluate_strategy(world.desired.policy, world.desired.strategies[id_])
+    return {finding.check for finding in found if finding.verdict is not Verdict.PASS}
+
+
 @given(data=st.data())
 def test_nothing_starts_or_changes_unless_every_blocking_check_passed(make, data):
     """Invariant 1."""
@@ -36,6 +42,7 @@ def test_nothing_starts_or_changes_unless_every_blocking_check_passed(make, data
             strategy = world.desired.strategies[action.strategy]
             assert strategy.enabled
             assert strategy.connection in allowed
+            assert not broken_by(world, strategy.id)
             assert action.after == strategy.parameters
 
 
@@ -53,6 +60,7 @@ def test_unknown_starts_nothing_and_stops_nothing_before_its_grace_is_over(make,
             and strategy
             and strategy.enabled
             and strategy.runtime == action.runtime
+            and not broken_by(world, strategy.id)
         ):
             assert make.now - world.since[strategy.connection] > grace
 
@@ -155,7 +163,42 @@ def test_a_failed_check_stops_at_once_even_beside_an_unknown_one(make, data):
     for action in plan_of(make, world).actions:
         if action.kind is ActionKind.HOLD:
             assert not verdicts_of(world, action.connection, Verdict.FAIL)
+            assert not broken_by(world, action.strategy)
             assert verdicts_of(world, action.connection, Verdict.UNKNOWN)
+
+
+@given(data=st.data())
+def test_what_breaks_policy_neither_runs_nor_is_left_running_whatever_the_keys_say(make, data):
+    world = data.draw(make.worlds())
+    waived = tuple(
+        replace(report, findings=tuple(replace(f, waived_by="mallory") for f in report.findings))
+        for report in world.reports
+    )
+    for reports in (world.reports, waived, ()):
+        plan = plan_of(make, world, reports=reports)
+        held, _ = make.apply(plan, world.runtimes, world.inventory)
+        for action in plan.actions:
+            strategy = world.desired.strategies.get(action.strategy)
+            if strategy is None or strategy.runtime != action.runtime or not broken_by(world, strategy.id):
+                continue
+            runtime = held[strategy.runtime]
+            assert runtime is None or is_off(runtime.get(strategy.id))
+            if runtime is not None:
+                assert action.kind in {ActionKind.DISABLE, ActionKind.BLOCKED}
+                assert broken_by(world, strategy.id) <= set(action.checks)
+                assert all(check in action.reason for check in action.checks)
+
+
+@given(data=st.data())
+def test_policy_only_ever_takes_away(make, data):
+    """Whatever policy does not stop is as it would be without one."""
+    world = data.draw(make.worlds())
+    bound = plan_of(make, world)
+    world.desired = replace(world.desired, policy=make.policy)
+    free = {(a.strategy, a.runtime): a for a in plan_of(make, world).actions}
+    for action in bound.actions:
+        if action.kind not in {ActionKind.DISABLE, ActionKind.BLOCKED}:
+            assert free[action.strategy, action.runtime] == action
 
 
 @given(data=st.data())

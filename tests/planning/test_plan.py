@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.checks import CATALOGUE, permits
+from reconciler.model.desired import Policy
 from reconciler.model.errors import UsageError
 from reconciler.model.plan import ActionKind, RunningStrategy
 from reconciler.planning import ended, from_json, gate, to_json
@@ -60,6 +61,37 @@ def test_an_enabled_strategy(make, verdicts, held, kind):
     assert set(action.checks) <= {name.replace("_", "-") for name in verdicts} - {"name-unclear"}
     assert (action.after is not None) == (kind in {"enable", "change"})
     assert (action.before is not None) == (kind == "change")
+
+
+@pytest.mark.parametrize(
+    ("held", "kind"),
+    [
+        ({}, "blocked"),
+        ({"enabled": False}, "blocked"),
+        ({"enabled": True}, "disable"),
+        ({"enabled": None}, "disable"),
+        ({"enabled": True, "risk_level": "aggressive"}, "disable"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("verdicts", "why"),
+    [
+        ({}, "its own settings break policy-quotes"),
+        (UNKNOWN, "its own settings break policy-quotes"),
+        (FAILS, "main fails ip-whitelist-missing, and its own settings break policy-quotes"),
+    ],
+    ids=["pass", "unknown", "fail"],
+)
+def test_a_strategy_that_breaks_policy_stops_like_one_whose_key_fails(make, held, kind, verdicts, why):
+    plan = make.plan(
+        make.desired(make.strategy(), policy=Policy(allowed_quotes=("EUR",))),
+        reports=[make.report(**verdicts)],
+        runtimes={"paper": make.running("grid", **held) if held else {}, "live": {}},
+    )
+    action = only(plan)
+    assert (action.kind.value, action.reason) == (kind, why)
+    assert action.checks == (*(("ip-whitelist-missing",) if verdicts is FAILS else ()), "policy-quotes")
+    assert (action.before, action.after) == (None, None)
 
 
 @pytest.mark.parametrize(("enabled", "kind"), [(True, "disable"), (None, "disable"), (False, "none")])
