@@ -17,7 +17,8 @@ from reconciler.engine.settings import Settings
 from reconciler.model.errors import Declined, ExitCode, UsageError
 from reconciler.model.plan import ActionKind
 from reconciler.model.report import Report
-from reconciler.planning.file import PlanFile, from_json, to_json
+from reconciler.planning.file import PlanFile, to_json
+from reconciler.planning.reader import from_json
 
 #: Bytes; a strategy takes about one thousand. An endless device must not fill the memory.
 _PLAN_LIMIT: Final = 50_000_000
@@ -91,8 +92,7 @@ def _read_plan(path: str) -> PlanFile:
 def _dry_run(settings: Settings, show: screen.Screen, *, out: str | None, detailed: bool) -> int:
     report = run_async(pass_.dry_run(settings, detailed=detailed))
     if out and report.plan:
-        text = to_json(report.plan, version=report.version, created_at=report.started_at)
-        screen.write_file(Path(out), text)
+        screen.write_file(Path(out), to_json(report.plan, report))
     return _finish(show, report)
 
 

@@ -1,25 +1,22 @@
-"""A plan on disk: what was reviewed, so that exactly this is applied or nothing."""
+"""A plan on disk: what was reviewed, so that exactly this is applied or nothing; policy tools read it too."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from reconciler.model.errors import StalePlan, UsageError
-from reconciler.model.plan import Action, ActionKind, Plan
+from reconciler.model.desired import Strategy
+from reconciler.model.errors import StalePlan
+from reconciler.model.finding import Finding, Verdict
+from reconciler.model.plan import Action, Plan
+from reconciler.model.report import ConnectionReport, Report
 from reconciler.planning.canonical import Json, dumps, parameters
 
-FORMAT_VERSION: Final = "1.0"
-
-_TOP: Final = frozenset({"format_version", "tool_version", "created_at", "digest", "targets", "actions"})
-_ACTION: Final = frozenset(
-    {"kind", "strategy", "runtime", "connection", "reason", "checks", "before", "after"}
-)
-_DIGEST_LENGTH: Final = 64
-_HINT: Final = "write a new plan with `reconcile --dry-run --out FILE`"
+#: Minor versions add fields, major ones break.
+FORMAT_VERSION: Final = "1.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,38 +46,30 @@ class PlanFile:
         )
 
 
-def to_json(plan: Plan, *, version: str, created_at: datetime) -> str:
-    """The text of a plan file, for ``schemas/plan.schema.json``. ``version`` is the tool's own."""
+def to_json(plan: Plan, run: Report) -> str:
+    """The text of a plan file, for ``schemas/plan.schema.json``; ``run`` is of the run that made ``plan``.
+
+    Nothing that an exchange wrote enters it: of keys it holds verdicts alone.
+    """
+    connections = {report.connection.id: report for report in run.connections}
+    strategies = {(strategy.id, strategy.runtime): strategy for strategy in run.strategies}
     document = {
         "format_version": FORMAT_VERSION,
-        "tool_version": version,
-        "created_at": created_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "tool_version": run.version,
+        "created_at": run.started_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "digest": plan.digest,
         "targets": list(plan.targets),
-        "actions": [_shown(action) for action in plan.actions],
+        "files": list(run.files),
+        "summary": {kind.value: count for kind, count in plan.counts().items()},
+        "actions": [
+            _planned(action)
+            | _wanted(strategies.get((action.strategy, action.runtime)))
+            | _connected(connections.get(action.connection or ""))
+            for action in plan.actions
+        ],
+        "findings": _findings(run.all_findings()),
     }
     return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
-
-
-def from_json(text: str) -> PlanFile:
-    """The plan in ``text``.
-
-    Raises:
-        UsageError: the text is not a plan file of this format; says what is wrong and where.
-    """
-    document = _object(_decoded(text), _TOP, "the plan file")
-    if document["format_version"] != FORMAT_VERSION:
-        raise _bad("format_version", f"is not {FORMAT_VERSION}, the only one that this version reads")
-    return PlanFile(
-        tool_version=_text(document["tool_version"], "tool_version"),
-        created_at=_time(document["created_at"], "created_at"),
-        digest=_digest(document["digest"], "digest"),
-        targets=_texts(document["targets"], "targets"),
-        actions=tuple(
-            _action(item, f"actions[{place}]")
-            for place, item in enumerate(_list(document["actions"], "actions"))
-        ),
-    )
 
 
 def _acting(actions: tuple[Action, ...]) -> set[tuple[str, str, str, str]]:
@@ -91,8 +80,7 @@ def _acting(actions: tuple[Action, ...]) -> set[tuple[str, str, str, str]]:
     }
 
 
-def _shown(action: Action) -> dict[str, Any]:
-    before, after = action.before, action.after
+def _planned(action: Action) -> dict[str, Json]:
     return {
         "kind": action.kind.value,
         "strategy": action.strategy,
@@ -100,100 +88,45 @@ def _shown(action: Action) -> dict[str, Any]:
         "connection": action.connection,
         "reason": action.reason,
         "checks": list(action.checks),
-        "before": None if before is None else parameters(before),
-        "after": None if after is None else parameters(after),
+        "before": _settings(action.before),
+        "after": _settings(action.after),
     }
 
 
-def _decoded(text: str) -> Json:
-    try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise UsageError(f"the plan file is not JSON at {where}", hint=_HINT) from None
-    except ValueError:  # Python reads no number of more than 4,300 digits
-        raise UsageError("the plan file holds a number that no plan holds", hint=_HINT) from None
-    except RecursionError:
-        raise UsageError("the plan file is nested too deeply to be a plan", hint=_HINT) from None
+def _wanted(strategy: Strategy | None) -> dict[str, Json]:
+    """What git wants of the strategy in this runtime, whatever the action does about it."""
+    if strategy is None:
+        return {"enabled": None, "desired": None}
+    return {"enabled": strategy.enabled, "desired": _settings(strategy.parameters)}
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise UsageError("the plan file names a field twice", hint=_HINT)
-    return found
+def _connected(report: ConnectionReport | None) -> dict[str, Json]:
+    """The connection, and who answers in git for checks that do not pass; nulls for one not looked at."""
+    if report is None:
+        return {"exchange": None, "market": None, "waived": []}
+    waived = ((f.check, f.waived_by) for f in report.findings if f.waived_by is not None)
+    return {
+        "exchange": report.connection.exchange,
+        "market": report.connection.market.value,
+        "waived": [{"check": check, "by": by} for check, by in sorted(waived)],
+    }
 
 
-def _no_constant(name: str) -> Json:
-    raise UsageError(f"the plan file holds {name}, which is not JSON", hint=_HINT)
+def _findings(findings: Iterable[Finding]) -> list[Json]:
+    """What does not pass, without evidence, in which an exchange may have its say."""
+    open_ = [finding for finding in findings if finding.verdict is not Verdict.PASS]
+    return [
+        {
+            "check": finding.check,
+            "verdict": finding.verdict.value,
+            "severity": finding.severity.value,
+            "subject": finding.subject.value,
+            "subject_id": finding.subject_id,
+            "waived_by": finding.waived_by,
+        }
+        for finding in sorted(open_, key=lambda one: (one.subject, one.subject_id, one.check))
+    ]
 
 
-def _bad(where: str, what: str) -> UsageError:
-    return UsageError(f"the plan file is not one of ours: {where} {what}", hint=_HINT)
-
-
-def _object(value: object, names: frozenset[str], where: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise _bad(where, "is not an object")
-    for name in sorted(names - value.keys()):
-        raise _bad(where, f"lacks {name!r}")
-    if value.keys() - names:
-        raise _bad(where, f"holds a field besides {', '.join(sorted(names))}")
-    return value
-
-
-def _list(value: object, where: str) -> list[Json]:
-    if not isinstance(value, list):
-        raise _bad(where, "is not a list")
-    return value
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise _bad(where, "is not a text")
-    return value
-
-
-def _texts(value: object, where: str) -> tuple[str, ...]:
-    return tuple(_text(item, f"{where}[{place}]") for place, item in enumerate(_list(value, where)))
-
-
-def _digest(value: object, where: str) -> str:
-    text = _text(value, where)
-    if len(text) != _DIGEST_LENGTH or not set(text) <= set("0123456789abcdef"):
-        raise _bad(where, f"is not {_DIGEST_LENGTH} lower-case hex digits")
-    return text
-
-
-def _time(value: object, where: str) -> datetime:
-    try:
-        when = datetime.fromisoformat(_text(value, where))
-    except ValueError:
-        raise _bad(where, "is not an ISO 8601 time") from None
-    if when.tzinfo is None:
-        raise _bad(where, "has no time zone")
-    return when.astimezone(UTC)
-
-
-def _parameters(value: object, where: str) -> Mapping[str, Any] | None:
-    if value is not None and not isinstance(value, dict):
-        raise _bad(where, "is neither an object nor null")
-    return value
-
-
-def _action(value: object, where: str) -> Action:
-    item = _object(value, _ACTION, where)
-    kind = _text(item["kind"], f"{where}.kind")
-    if kind not in {known.value for known in ActionKind}:
-        raise _bad(f"{where}.kind", f"is none of {', '.join(ActionKind)}")
-    connection = item["connection"]
-    return Action(
-        kind=ActionKind(kind),
-        strategy=_text(item["strategy"], f"{where}.strategy"),
-        runtime=_text(item["runtime"], f"{where}.runtime"),
-        connection=None if connection is None else _text(connection, f"{where}.connection"),
-        reason=_text(item["reason"], f"{where}.reason"),
-        checks=_texts(item["checks"], f"{where}.checks"),
-        before=_parameters(item["before"], f"{where}.before"),
-        after=_parameters(item["after"], f"{where}.after"),
-    )
+def _settings(held: Mapping[str, Any] | None) -> Json:
+    return None if held is None else parameters(held)

@@ -29,7 +29,7 @@ from reconciler.model.errors import Mark
 from reconciler.model.finding import Finding, Subject, Verdict
 from reconciler.model.live import Failure, FailureKind, KeyReport, Observation
 from reconciler.model.plan import ActionKind, InventoryItem, Plan, RunningStrategy
-from reconciler.model.report import ConnectionReport
+from reconciler.model.report import ConnectionReport, Mode, Report
 from reconciler.planning import make_plan
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -123,6 +123,25 @@ def _plan(desired: Desired, **changes: Any) -> Plan:
         judge=evaluate_strategy,
         **changes,
     )
+
+
+def _run(desired: Desired, plan: Plan, **changes: Any) -> Report:
+    """The report of the dry run that made ``plan``."""
+    base = Report(
+        version="1.2.3",
+        mode=Mode.DRY_RUN,
+        started_at=NOW,
+        files=desired.files,
+        connections=tuple(_report(id_) for id_ in desired.connections),
+        strategies=tuple(desired.strategies.values()),
+        findings=tuple(
+            finding
+            for strategy in desired.strategies.values()
+            for finding in evaluate_strategy(desired.policy, strategy)
+        ),
+        plan=plan,
+    )
+    return replace(base, **changes)
 
 
 def _apply(
@@ -230,6 +249,7 @@ _TOOLS = SimpleNamespace(
     plan=_plan,
     policy=Policy(),
     report=_report,
+    run=_run,
     running=_running,
     strategy=_strategy,
     worlds=_worlds,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import jsonschema_rs
@@ -10,26 +11,37 @@ from hypothesis import strategies as st
 
 from reconciler import resources
 from reconciler.model.errors import StalePlan, UsageError
+from reconciler.model.live import Account, KeyReport
 from reconciler.planning import from_json, to_json
+from reconciler.planning.canonical import parameters
 
 SCHEMA = jsonschema_rs.validator_for(json.loads(resources.schema("plan.schema.json")))
 WHEN = datetime(2026, 11, 22, 13, 0, tzinfo=timezone(timedelta(hours=1)))
 
 
 @pytest.fixture
-def plan(make):
-    desired = make.desired(make.strategy(), make.strategy("dca"), make.strategy("off", enabled=False))
+def desired(make):
+    return make.desired(make.strategy(), make.strategy("dca"), make.strategy("off", enabled=False))
+
+
+@pytest.fixture
+def plan(make, desired):
     held = make.running("off") | make.running("dca", risk_level="aggressive")
     return make.plan(desired, runtimes={"paper": held, "live": {}})
 
 
 @pytest.fixture
-def document(plan):
-    return json.loads(to_json(plan, version="1.2.3", created_at=WHEN))
+def text(make, desired, plan):
+    return to_json(plan, make.run(desired, plan, started_at=WHEN))
 
 
-def test_a_plan_comes_back_as_it_was_written(plan):
-    found = from_json(to_json(plan, version="1.2.3", created_at=WHEN))
+@pytest.fixture
+def document(text):
+    return json.loads(text)
+
+
+def test_a_plan_comes_back_as_it_was_written(plan, text):
+    found = from_json(text)
     assert found.actions == plan.actions
     assert (found.digest, found.targets) == (plan.digest, plan.targets)
     assert found.tool_version == "1.2.3"
@@ -38,15 +50,13 @@ def test_a_plan_comes_back_as_it_was_written(plan):
     found.require_same(plan)
 
 
-def test_the_file_says_its_time_in_utc_and_ends_with_a_newline(plan):
-    text = to_json(plan, version="1.2.3", created_at=WHEN)
+def test_the_file_says_its_time_in_utc_and_ends_with_a_newline(text):
     assert '"created_at": "2026-11-22T12:00:00Z"' in text
     assert text.endswith("}\n")
 
 
-@given(data=st.data())
-def test_any_plan_fits_the_schema_and_comes_back(make, data):
-    world = data.draw(make.worlds())
+def of_world(make, world):
+    """Any plan, and the text of its file."""
     made = make.plan(
         world.desired,
         reports=world.reports,
@@ -54,17 +64,39 @@ def test_any_plan_fits_the_schema_and_comes_back(make, data):
         inventory=world.inventory,
         since=world.since,
     )
-    text = to_json(made, version="1", created_at=WHEN)
+    return made, to_json(made, make.run(world.desired, made, connections=world.reports))
+
+
+@given(data=st.data())
+def test_any_plan_fits_the_schema_and_comes_back(make, data):
+    made, text = of_world(make, data.draw(make.worlds()))
     SCHEMA.validate(json.loads(text))
     found = from_json(text)
-    assert to_json(made, version="1", created_at=WHEN) == text
     assert len(found.actions) == len(made.actions)
     found.require_same(made)
 
 
+FINDING = {
+    "check": "key-shared",
+    "verdict": "fail",
+    "severity": "blocking",
+    "subject": "connection",
+    "subject_id": "main",
+    "waived_by": None,
+}
 SPOILT = {
     "not an object": (lambda d: [d], "the plan file is not an object"),
-    "another version": (lambda d: d | {"format_version": "2.0"}, "format_version is not 1.0"),
+    "another version": (
+        lambda d: d | {"format_version": "2.0"},
+        "2.0, and this version .* reads 1.0 and 1.1",
+    ),
+    "a later one": (lambda d: d | {"format_version": "1.2"}, "1.2, and this version .* reads 1.0 and 1.1"),
+    "no version": (lambda d: d | {"format_version": "latest"}, "format_version is none of 1.0 and 1.1"),
+    "a number as version": (lambda d: d | {"format_version": 1.1}, "format_version is none of"),
+    "an older one with more": (
+        lambda d: d | {"format_version": "1.0"},
+        "the plan file holds a field besides",
+    ),
     "a field missing": (lambda d: {k: v for k, v in d.items() if k != "digest"}, "lacks 'digest'"),
     "a field too many": (lambda d: d | {"secret": "x"}, "holds a field besides"),
     "a short digest": (lambda d: d | {"digest": "ab"}, "digest is not 64"),
@@ -85,6 +117,23 @@ SPOILT = {
     "checks as a text": (lambda d: spoil(d, checks="x"), r"actions\[0\].checks is not a list"),
     "settings as a list": (lambda d: spoil(d, after=[]), r"actions\[0\].after is neither"),
     "an action with more": (lambda d: spoil(d, command="rm"), r"actions\[0\] holds a field besides"),
+    "enabled as a text": (lambda d: spoil(d, enabled="yes"), r"actions\[0\].enabled is neither"),
+    "desired as a text": (lambda d: spoil(d, desired="x"), r"actions\[0\].desired is neither"),
+    "no such market": (lambda d: spoil(d, market="bazaar"), r"actions\[0\].market is none of spot, margin"),
+    "waived as a text": (lambda d: spoil(d, waived="x"), r"actions\[0\].waived is not a list"),
+    "waived by nobody": (
+        lambda d: spoil(d, waived=[{"check": "key-shared", "by": ""}]),
+        r"waived\[0\].by is not a text",
+    ),
+    "files as a text": (lambda d: d | {"files": "x"}, "files is not a list"),
+    "a kind not counted": (lambda d: d | {"summary": {}}, "summary lacks 'blocked'"),
+    "less than none": (lambda d: d | {"summary": d["summary"] | {"hold": -1}}, "summary.hold is not a count"),
+    "truth as a count": (lambda d: d | {"summary": d["summary"] | {"hold": True}}, "hold is not a count"),
+    "a finding as a text": (lambda d: d | {"findings": ["x"]}, r"findings\[0\] is not an object"),
+    "a finding that passes": (
+        lambda d: d | {"findings": [FINDING | {"verdict": "pass"}]},
+        r"findings\[0\].verdict is none of fail, unknown",
+    ),
     "no reason": (lambda d: spoil(d, reason=""), r"actions\[0\].reason is not a text"),
 }
 
@@ -129,16 +178,121 @@ JSON = st.recursive(
 
 @given(data=st.data())
 def test_parser_and_schema_give_one_verdict(make, data):
-    made = make.plan(make.desired(make.strategy(), make.strategy("dca")))
-    document = json.loads(to_json(made, version="1", created_at=WHEN))
-    place = data.draw(st.sampled_from([document, *document["actions"]]))
+    """But a schema cannot tell that a file shows policy tools something else than it applies."""
+    desired = make.desired(make.strategy(), make.strategy("dca"))
+    reports = (make.report(key_shared="fail"), make.report("spare"))
+    waived = replace(reports[0], findings=tuple(replace(f, waived_by="ada") for f in reports[0].findings))
+    made = make.plan(desired)
+    document = json.loads(to_json(made, make.run(desired, made, connections=(waived, reports[1]))))
+    places = [document, document["summary"], *document["findings"], *document["actions"]]
+    place = data.draw(st.sampled_from([*places, *document["actions"][0]["waived"]]))
     place[data.draw(st.sampled_from([*place, "extra"]))] = data.draw(JSON)
     try:
         from_json(json.dumps(document))
     except UsageError:
         assert not SCHEMA.is_valid(document)
+    except StalePlan:
+        assert SCHEMA.is_valid(document)
     else:
         assert SCHEMA.is_valid(document)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: spoil_kind(d, "enable", desired=d["actions"][0]["desired"] | {"risk_level": "balanced"}),
+        lambda d: spoil_kind(d, "enable", enabled=False),
+        lambda d: spoil_kind(d, "change", enabled=None, desired=None),
+        lambda d: d | {"summary": d["summary"] | {"disable": 0}},
+    ],
+)
+def test_a_file_that_shows_policy_tools_something_else_than_it_applies_is_refused(document, change):
+    with pytest.raises(StalePlan, match="was edited"):
+        from_json(json.dumps(change(document)))
+
+
+def spoil_kind(document, kind, **changes):
+    spoilt = [item | changes if item["kind"] == kind else item for item in document["actions"]]
+    assert spoilt != document["actions"]
+    return document | {"actions": spoilt}
+
+
+def test_a_file_of_format_1_0_is_read_and_an_action_of_1_1_in_it_is_not(document, plan):
+    added = {"enabled", "desired", "exchange", "market", "waived"}
+    old = {k: v for k, v in document.items() if k not in {"files", "summary", "findings"}}
+    old |= {"format_version": "1.0", "actions": [without(item, added) for item in document["actions"]]}
+    assert from_json(json.dumps(old)).actions == plan.actions
+    with pytest.raises(UsageError, match=r"actions\[0\] holds a field besides"):
+        from_json(json.dumps(old | {"actions": document["actions"]}))
+
+
+def without(item, names):
+    return {name: value for name, value in item.items() if name not in names}
+
+
+@given(data=st.data())
+def test_a_policy_tool_sees_every_strategy_as_git_wants_it(make, data):
+    world = data.draw(make.worlds())
+    made, text = of_world(make, world)
+    document = json.loads(text)
+    shown = {(item["strategy"], item["runtime"]): item for item in document["actions"]}
+    for strategy in world.desired.strategies.values():
+        item = shown.pop((strategy.id, strategy.runtime))
+        assert item["enabled"] is strategy.enabled
+        assert item["desired"] == parameters(strategy.parameters)
+        assert (item["exchange"], item["market"]) == ("mexc", "spot")
+    assert all((item["enabled"], item["desired"]) == (None, None) for item in shown.values())
+    assert document["summary"] == {kind.value: count for kind, count in made.counts().items()}
+    failing = {
+        (f.check, f.subject_id) for report in world.reports for f in report.findings if f.verdict != "pass"
+    }
+    told = {(f["check"], f["subject_id"]) for f in document["findings"] if f["subject"] == "connection"}
+    assert told == failing
+
+
+def test_a_waived_check_is_told_with_who_and_a_connection_not_looked_at_with_nulls(make, desired):
+    report = make.report(name_unclear="fail", ip_whitelist_missing="fail")
+    waived = tuple(
+        replace(f, waived_by="treasury") if f.check == "ip-whitelist-missing" else f for f in report.findings
+    )
+    made = make.plan(desired)
+    run = make.run(desired, made, connections=(replace(report, findings=waived),))
+    document = json.loads(to_json(made, run))
+    for item in document["actions"]:
+        assert item["waived"] == [{"check": "ip-whitelist-missing", "by": "treasury"}]
+    assert {(f["check"], f["waived_by"]) for f in document["findings"]} == {
+        ("name-unclear", None),
+        ("ip-whitelist-missing", "treasury"),
+    }
+    blind = json.loads(to_json(made, replace(run, connections=())))
+    assert {(item["exchange"], item["market"]) for item in blind["actions"]} == {(None, None)}
+    assert {len(item["waived"]) for item in blind["actions"]} == {0}
+
+
+CANARY = "canary-3f9a1c77"
+
+
+def test_nothing_that_an_exchange_or_a_secret_file_says_enters_it(make, desired):
+    """Invariant 6: the file goes to tools of others."""
+    report = make.report(connection_test="fail", key_shared="fail")
+    observation = replace(
+        report.observation,
+        report=KeyReport(label=CANARY, account=Account(uid=CANARY), unknown_words=(CANARY,)),
+        failure=replace(report.observation.failure, message=CANARY, caller_ip=CANARY),
+        unread=CANARY,
+        caller_ip=CANARY,
+    )
+    reference = replace(report.connection.credentials, file=CANARY, root=CANARY, fields=(CANARY,))
+    spoilt = replace(
+        report,
+        observation=observation,
+        connection=replace(report.connection, credentials=reference),
+        findings=tuple(replace(f, evidence=CANARY, cause=CANARY, fix=CANARY) for f in report.findings),
+    )
+    made = make.plan(desired, reports=(spoilt,))
+    text = to_json(made, make.run(desired, made, connections=(spoilt,)))
+    assert CANARY not in text
+    assert '"check": "key-shared"' in text
 
 
 @given(st.text() | JSON.map(json.dumps))
@@ -147,8 +301,8 @@ def test_any_text_is_a_plan_or_a_usage_error(text):
         from_json(text)
 
 
-def test_a_plan_that_changed_is_stale_and_names_the_actions(make, plan):
-    reviewed = from_json(to_json(plan, version="1", created_at=WHEN))
+def test_a_plan_that_changed_is_stale_and_names_the_actions(make, plan, text):
+    reviewed = from_json(text)
     now = make.plan(
         make.desired(make.strategy(), make.strategy("dca"), make.strategy("off", enabled=False)),
         reports=[make.report(key_shared="fail")],
@@ -161,8 +315,8 @@ def test_a_plan_that_changed_is_stale_and_names_the_actions(make, plan):
     assert "off" not in caught.value.message
 
 
-def test_other_evidence_behind_the_same_actions_is_stale_too(make, plan):
-    reviewed = from_json(to_json(plan, version="1", created_at=WHEN))
+def test_other_evidence_behind_the_same_actions_is_stale_too(make, plan, text):
+    reviewed = from_json(text)
     now = make.plan(
         make.desired(make.strategy(), make.strategy("dca"), make.strategy("off", enabled=False)),
         reports=[make.report(name_unclear="fail")],
@@ -174,8 +328,10 @@ def test_other_evidence_behind_the_same_actions_is_stale_too(make, plan):
 
 def test_a_file_whose_actions_were_edited_is_refused_although_its_digest_still_fits(document, plan):
     for changes in ({"kind": "enable"}, {"strategy": "other"}, {"runtime": "live"}):
-        with pytest.raises(StalePlan, match="these actions differ"):
+        with pytest.raises(StalePlan, match=r"these actions differ|was edited"):
             from_json(json.dumps(spoil(document, **changes))).require_same(plan)
     dropped = document | {"actions": document["actions"][1:]}
-    with pytest.raises(StalePlan):
-        from_json(json.dumps(dropped)).require_same(plan)
+    uncounted = document["summary"] | {"disable": 0}
+    for edited in (dropped, dropped | {"summary": uncounted}):
+        with pytest.raises(StalePlan):
+            from_json(json.dumps(edited)).require_same(plan)
