@@ -7,6 +7,7 @@ import subprocess
 
 import jsonschema
 import pytest
+from regopy import Interpreter
 
 from reconciler.resources import schema
 from reconciler.state.store import open_for_reading
@@ -227,6 +228,27 @@ class TestReviewedPlan:
         jsonschema.validate(
             json.loads((site.root / "plan.json").read_text()), json.loads(schema("plan.schema.json"))
         )
+
+    def test_the_example_policies_judge_it_as_conftest_would(self, site):
+        site.run("--dry-run", "--out", "plan.json")
+        rego = Interpreter()
+        rego.set_input(json.loads((site.root / "plan.json").read_text()))
+        for path in sorted((site.root / "policy").glob("*.rego")):
+            rego.add_module(path.name, path.read_text())
+        assert rego.query("data.main.deny").results[0].expressions[0] == [
+            "eth-deep-recovery: averaging may make its position at most 10 times the first order"
+        ]
+
+    def test_settings_that_were_edited_for_a_policy_tool_are_not_applied(self, site):
+        site.run("--dry-run", "--out", "plan.json")
+        plan = json.loads((site.root / "plan.json").read_text())
+        (enabling,) = (action for action in plan["actions"] if action["kind"] == "enable")
+        enabling["desired"]["margin_limit"]["amount"] = "1"
+        (site.root / "plan.json").write_text(json.dumps(plan))
+        done = site.run("--plan", "plan.json")
+        assert done.returncode == 8
+        assert "the plan file was edited" in done.stderr
+        assert not site.state.exists()
 
     @pytest.mark.parametrize(
         "change",
