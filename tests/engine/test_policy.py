@@ -14,7 +14,7 @@ from reconciler.engine.files import read
 from reconciler.engine.policy import policy_concerns, policy_findings
 from reconciler.engine.validate import validate
 from reconciler.model.errors import ExitCode
-from reconciler.output.problems import render_json, render_text
+from reconciler.output.registry import render
 from reconciler.resources import folder
 
 #: The example's flagship grows to 8.125 times its first order.
@@ -74,10 +74,10 @@ def test_validate_tells_them_in_file_order_and_ends_with_5(example):
     lines = [one.mark.line for one in result.concerns]
     assert lines == sorted(lines)
     assert not any("sol-grid-pilot" in one.message for one in result.concerns), "git has it off"
-    printed = render_text(result)
+    printed = render(result, "text")
     assert "[policy-quotes]" in printed
     assert "fix: Remove the pair" in printed
-    assert json.loads(render_json(result))["exit_code"] == 5
+    assert json.loads(render(result, "json"))["exit_code"] == 5
 
 
 def test_validate_without_a_breach_is_as_before(example):
