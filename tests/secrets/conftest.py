@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import stat
+import string
 import subprocess
 import textwrap
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,3 +164,63 @@ def script(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return make
+
+
+class MadeUp:
+    """Keys of the shapes that exchanges issue, drawn at random from a seed and put together at run time.
+
+    None stands here as a whole, so that no scanner takes this repository for a leak.
+    """
+
+    ALNUM = string.ascii_letters + string.digits
+    LOWER = string.ascii_lowercase + string.digits
+    HEX = "0123456789abcdef"
+    BASE64 = ALNUM + "+/"
+    BECH32 = "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"
+
+    def __init__(self, seed: int | str = 0) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - made up, and the same in every run
+
+    def draw(self, alphabet: str, length: int) -> str:
+        return "".join(self._random.choice(alphabet) for _ in range(length))
+
+    def uuid(self) -> str:
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def htx(self) -> str:
+        parts = ((self.LOWER, 10), (self.HEX, 8), (self.HEX, 8), (self.HEX, 5))
+        return "-".join(self.draw(*part) for part in parts)
+
+    def pem(self, label: str = "EC PRIVATE KEY") -> str:
+        body = "\n".join(self.draw(self.BASE64, 64) for _ in range(3))
+        return f"{'-' * 5}BEGIN {label}{'-' * 5}\n{body}\n{'-' * 5}END {label}{'-' * 5}"
+
+    def age(self) -> str:
+        return "AGE-SECRET-" + "KEY-1" + self.draw(self.BECH32, 58)
+
+    def issued(self, exchange: str, field: str) -> str:
+        """A key, secret or passphrase as the exchange issues it, as ``key_shapes`` has them."""
+        alnum, hexed, digits = (
+            (lambda length, alphabet=alphabet: self.draw(alphabet, length))
+            for alphabet in (self.ALNUM, self.HEX, string.digits)
+        )
+        makers = {
+            "binance": (lambda: alnum(64), lambda: alnum(64)),
+            "bingx": (lambda: alnum(64), lambda: alnum(64)),
+            "bitget": (lambda: "bg" + "_" + hexed(32), lambda: hexed(64), lambda: "kfmt" + digits(6)),
+            "bybit": (lambda: alnum(18), lambda: alnum(36)),
+            "coinbase": (lambda: f"organizations/{self.uuid()}/apiKeys/{self.uuid()}", self.pem),
+            "gate": (lambda: hexed(32), lambda: hexed(64)),
+            "htx": (self.htx, self.htx),
+            "kraken": (lambda: self.draw(self.BASE64, 56), lambda: self.draw(self.BASE64, 86) + "=="),
+            "kucoin": (lambda: hexed(24), self.uuid, lambda: "tradeUp" + digits(2)),
+            "mexc": (lambda: "mx" + "0" + alnum(15), lambda: hexed(32)),
+            "okx": (self.uuid, lambda: hexed(32).upper(), lambda: "Kite!" + alnum(6)),
+        }
+        return makers[exchange][("api_key", "secret", "passphrase").index(field)]()
+
+
+@pytest.fixture(scope="session")
+def made_up() -> type[MadeUp]:
+    """Makes keys from a seed; of one seed always the same."""
+    return MadeUp
