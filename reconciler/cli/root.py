@@ -14,6 +14,7 @@ from reconciler.model.errors import ExitCode
 
 COMMANDS = {
     "validate": ("reconciler.cli.validate", "Check the files without any key and without the network."),
+    "diff": ("reconciler.cli.diff", "Say what a pull request changes, without any key."),
     "check": ("reconciler.cli.check", "Read keys live and judge them, strategies aside."),
     "connect": (
         "reconciler.cli.connect",

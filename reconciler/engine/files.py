@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from reconciler.checks import CATALOGUE, STRATEGY_CHECKS
-from reconciler.desired import load
+from reconciler.desired import Loaded, load_sound
+from reconciler.desired.files import Files
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ConfigError, Problem
 
 
 def read(files: Sequence[str]) -> Desired:
     """What the files want. Raise ``ConfigError`` with everything wrong with them."""
-    desired = load(files)
-    problems = tuple(_waivers(desired))
-    if problems:
-        raise ConfigError(problems)
-    return desired
+    loaded = read_sound(files)
+    if loaded.problems:
+        raise ConfigError(loaded.problems)
+    return loaded.desired
+
+
+def read_sound(files: Sequence[str], where: Files | None = None) -> Loaded:
+    """What is sound in the files, and everything wrong with them. ``where`` is the disk unless told."""
+    loaded = load_sound(files, files=where)
+    # With other problems about, a waiver may seem to name nothing because something could not be read.
+    return loaded if loaded.problems else replace(loaded, problems=tuple(_waivers(loaded.desired)))
 
 
 def _waivers(desired: Desired) -> Iterator[Problem]:

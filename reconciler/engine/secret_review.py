@@ -1,0 +1,135 @@
+"""The secret files of two revisions, each with its counterpart, and what speaks against the newer ones."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from reconciler.engine.revision import Side, open_sealed
+from reconciler.engine.validate import needed_fields
+from reconciler.model.desired import Connection
+from reconciler.model.errors import ExitCode, SecretsError
+from reconciler.model.report import Concern, Weight, concerns_of
+from reconciler.model.review import SecretChange
+from reconciler.model.sealed import Sealed
+from reconciler.review.history import History, Version
+from reconciler.review.secrets import Pair, moves
+from reconciler.review.suspicions import copied, suspicions
+from reconciler.secrets.creation_rules import FILE_NAME, lint_rules
+from reconciler.secrets.credentials import inspect_all
+
+Blob = Callable[[str], bytes | None]
+"""Gives the bytes of an object by its id."""
+
+
+def pairs(base: Side, head: Side, past: History, blob: Blob) -> tuple[Pair, ...]:
+    """Every secret file that differs, with what it was; those with equal bytes in one place are left out."""
+    moved = moves(base.sealed, head.sealed)
+    present = sorted(path for path in {*head.sealed, *head.broken} if not _same_bytes(base, head, path))
+    gone = base.sealed.keys() - head.sealed.keys() - head.broken.keys() - {*moved.values()}
+    users = base.users
+    return (
+        *(
+            Pair(
+                file=path,
+                was=moved.get(path),
+                base=base.sealed.get(moved.get(path, path)),
+                head=head.sealed.get(path),
+                between=tuple(_versions(past.of(path, moved.get(path, path)), blob)),
+                connections=head.users.get(path, ()),
+                broken=path in head.broken,
+            )
+            for path in present
+        ),
+        *(Pair(file=path, base=base.sealed[path], connections=users.get(path, ())) for path in sorted(gone)),
+    )
+
+
+def _same_bytes(base: Side, head: Side, path: str) -> bool:
+    return path in base.tree.entries and base.tree.identity(path) == head.tree.identity(path)
+
+
+def _versions(versions: Iterator[Version], blob: Blob) -> Iterator[Sealed]:
+    """The versions in between that can be read; the others tell nothing."""
+    for version in versions:
+        with suppress(SecretsError):
+            yield open_sealed(blob(version.oid), version.path)
+
+
+def secret_concerns(base: Side, head: Side, found: Sequence[tuple[Pair, SecretChange]]) -> Iterator[Concern]:
+    """Everything that speaks against the secrets of ``head``, of files that the change touches."""
+    policy = head.loaded.desired.policy
+    known = {holder.identity for sealed in base.sealed.values() for holder in sealed.holders}
+    known |= {
+        holder for one in (base, head) for rules in one.rules.values() for r in rules for holder in r.holders
+    }
+    for pair, change in found:
+        yield from suspicions(pair, change, known=known, named=any(policy.recipients.values()))
+    yield from copied(base.sealed, head.sealed)
+    yield from _judged(base, head, {pair.file for pair, _ in found})
+    yield from _rules(base, head)
+
+
+def _judged(base: Side, head: Side, files: set[str]) -> Iterator[Concern]:
+    """What ``validate`` would say of the secrets that the change touches, and of files that nobody names."""
+    before, after = base.loaded.desired, head.loaded.desired
+    touched = [
+        connection
+        for connection in after.connections.values()
+        if connection.credentials.file in files
+        or before.policy != after.policy
+        or not _same_binding(before.connections.get(connection.id), connection)
+    ]
+    errors = inspect_all(touched, fields_of=needed_fields, policy=after.policy, read=head.ciphertext)
+    for of_one in errors.values():
+        for error in of_one:
+            yield from concerns_of(error)
+    named = {connection.credentials.file for connection in touched}
+    for path, error in head.broken.items():
+        if path in files and path not in named:
+            yield from concerns_of(error)
+
+
+def _same_binding(old: Connection | None, new: Connection) -> bool:
+    """Whether nothing changed by which its secret is judged."""
+    return old is not None and (old.credentials.file, old.exchange, old.account is None) == (
+        new.credentials.file,
+        new.exchange,
+        new.account is None,
+    )
+
+
+def _rules(base: Side, head: Side) -> Iterator[Concern]:
+    """Rules by which sops would leave a secret field in clear: they fail where the change touches them."""
+    governed: dict[str, list[Path]] = {path: [] for path in head.rule_files()}
+    for connection in head.loaded.desired.connections.values():
+        rules = _nearest(connection.credentials.file, governed)
+        if rules and not connection.credentials.inline:
+            governed[rules].append(Path(connection.credentials.file))
+    for path, secret_files in governed.items():
+        same = _same_bytes(base, head, path)
+        if same and not secret_files:
+            continue
+        for problem in lint_rules(head.text(path), file=path, secret_files=secret_files):
+            yield Concern(
+                code=problem.code,
+                message=problem.message,
+                fix=problem.fix,
+                mark=problem.mark,
+                weight=Weight.ADVICE if same else Weight.FAILS,
+                exit_code=ExitCode.SECRETS,
+            )
+
+
+def _nearest(file: str, rules: dict[str, list[Path]]) -> str | None:
+    """The ``.sops.yaml`` in the file's folder, or the nearest above it."""
+    folder = posixpath.dirname(file)
+    while True:
+        path = posixpath.join(folder, FILE_NAME)
+        if path in rules:
+            return path
+        if not folder:
+            return None
+        folder = posixpath.dirname(folder)
