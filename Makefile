@@ -57,6 +57,7 @@ docs: $(VENV)/.dev ## Write the generated pages anew
 
 bench: $(VENV)/.dev ## Print the benchmarks' figures
 	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/review.py
 	$(BIN)/python bench/pass.py --exchanges all
 	$(BIN)/python bench/pass.py --exchanges all --failing 100
 
