@@ -88,9 +88,7 @@ class Side:
     def _secret_paths(self) -> set[str]:
         named = {path for path in self.users if path in self.tree.entries}
         return named | {
-            path
-            for path, kind in self.tree.entries.items()
-            if kind is Kind.FILE and path.endswith(SECRET_SUFFIXES)
+            path for path, kind in self.tree.entries.items() if kind is Kind.FILE and is_secret_path(path)
         }
 
     def _open(self, path: str) -> Sealed | SecretsError:
@@ -98,6 +96,11 @@ class Side:
             return open_sealed(self.tree.read(path), path)
         except SecretsError as error:
             return error
+
+
+def is_secret_path(path: str) -> bool:
+    """Whether a file of this name is a secret file, though no connection refers to it."""
+    return path.endswith(SECRET_SUFFIXES) and posixpath.basename(path) != FILE_NAME
 
 
 def open_sealed(data: bytes | None, path: str) -> Sealed:
