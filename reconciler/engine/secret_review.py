@@ -48,7 +48,9 @@ def pairs(base: Side, head: Side, past: History, blob: Blob) -> tuple[Pair, ...]
 
 
 def _same_bytes(base: Side, head: Side, path: str) -> bool:
-    return path in base.tree.entries and base.tree.identity(path) == head.tree.identity(path)
+    """Whether the same file stands there; a link whose target reads like the file is another thing."""
+    same_kind = base.tree.entries.get(path) is head.tree.entries.get(path)
+    return same_kind and base.tree.identity(path) == head.tree.identity(path)
 
 
 def _versions(versions: Iterator[Version], blob: Blob) -> Iterator[Sealed]:
