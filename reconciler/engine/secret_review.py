@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from reconciler.engine.revision import Side, open_sealed
+from reconciler.engine.revision import Side, is_secret_path, open_sealed
 from reconciler.engine.validate import needed_fields
 from reconciler.model.desired import Connection
 from reconciler.model.errors import ExitCode, SecretsError
 from reconciler.model.report import Concern, Weight, concerns_of
 from reconciler.model.review import SecretChange
 from reconciler.model.sealed import Sealed
-from reconciler.review.history import History, Version
+from reconciler.review.data_keys import DataKeys
+from reconciler.review.history import History
 from reconciler.review.secrets import Pair, moves
 from reconciler.review.suspicions import copied, suspicions
 from reconciler.secrets.creation_rules import FILE_NAME, lint_rules
@@ -25,25 +27,35 @@ Blob = Callable[[str], bytes | None]
 
 
 def pairs(base: Side, head: Side, past: History, blob: Blob) -> tuple[Pair, ...]:
-    """Every secret file that differs, with what it was; those with equal bytes in one place are left out."""
-    moved = moves(base.sealed, head.sealed)
-    present = sorted(path for path in {*head.sealed, *head.broken} if not _same_bytes(base, head, path))
-    gone = base.sealed.keys() - head.sealed.keys() - head.broken.keys() - {*moved.values()}
-    users = base.users
+    """Every secret file that differs, with what it was.
+
+    Of those with equal bytes in one place, only such as somebody can read on who came and went in between.
+    """
+    old, new = base.sealed, head.sealed
+    between = tuple(_between(old, new, past, blob))
+    keys = DataKeys((*old.values(), *new.values(), *between))
+    moved = moves(old, new, keys)
+    gone = old.keys() - new.keys() - head.broken.keys() - {*moved.values()}
+    named: dict[str, list[Sealed]] = defaultdict(list)
+    for one in between:
+        named[one.file].append(one)
+    here = (
+        Pair(
+            file=path,
+            was=moved.get(path),
+            base=old.get(moved.get(path, path)),
+            head=new.get(path),
+            kin=keys.kin(new[path]) if path in new else (),
+            named=(*named[path], *(named[moved[path]] if path in moved else ())),
+            passing=frozenset(named.keys() - old.keys() - new.keys()),
+            connections=head.users.get(path, ()),
+            broken=path in head.broken,
+        )
+        for path in sorted({*new, *head.broken})
+    )
     return (
-        *(
-            Pair(
-                file=path,
-                was=moved.get(path),
-                base=base.sealed.get(moved.get(path, path)),
-                head=head.sealed.get(path),
-                between=tuple(_versions(past.of(path, moved.get(path, path)), blob)),
-                connections=head.users.get(path, ()),
-                broken=path in head.broken,
-            )
-            for path in present
-        ),
-        *(Pair(file=path, base=base.sealed[path], connections=users.get(path, ())) for path in sorted(gone)),
+        *(pair for pair in here if pair.still_reads or not _same_bytes(base, head, pair.file)),
+        *(Pair(file=path, base=old[path], connections=base.users.get(path, ())) for path in sorted(gone)),
     )
 
 
@@ -53,11 +65,12 @@ def _same_bytes(base: Side, head: Side, path: str) -> bool:
     return same_kind and base.tree.identity(path) == head.tree.identity(path)
 
 
-def _versions(versions: Iterator[Version], blob: Blob) -> Iterator[Sealed]:
-    """The versions in between that can be read; the others tell nothing."""
-    for version in versions:
-        with suppress(SecretsError):
-            yield open_sealed(blob(version.oid), version.path)
+def _between(old: Collection[str], new: Collection[str], past: History, blob: Blob) -> Iterator[Sealed]:
+    """The versions of any secret file in between that can be read; the others tell nothing."""
+    for version in past.versions:
+        if is_secret_path(version.path) or version.path in old or version.path in new:
+            with suppress(SecretsError):
+                yield open_sealed(blob(version.oid), version.path)
 
 
 def secret_concerns(base: Side, head: Side, found: Sequence[tuple[Pair, SecretChange]]) -> Iterator[Concern]:

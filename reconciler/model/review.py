@@ -106,9 +106,9 @@ class SecretChange:
 
     ``was`` is its former path where it moved; ``connections`` are the ids that refer to it in the
     head (in the base where it was removed). Recipients are ``age age1…``: a group and a name, as the
-    file claims. ``still_reads`` are removed ones that can open the new ciphertext, because the data
-    key was not rotated. ``leaves`` are what stands in clear: the binding fields and the encryption
-    settings, with their risk.
+    file claims. ``removed`` are also those who came and went within the range; ``still_reads`` the ones
+    of them who can open the new ciphertext, because the data key was not rotated. ``leaves`` are what
+    stands in clear: the binding fields and the encryption settings, with their risk.
     """
 
     file: str

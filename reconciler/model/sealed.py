@@ -13,11 +13,13 @@ class Holder:
     """Somebody who can open a file, as the file claims; sops does not authenticate the claim.
 
     ``identity`` is a group and a name, ``age age1…``. ``wrap`` is the file's data key as encrypted for
-    this holder: equal in two files only where they have the same data key.
+    this holder: equal in two files only where they have the same data key. ``share`` is the number of
+    the key group: with a Shamir threshold each group holds one part of the data key.
     """
 
     identity: str
     wrap: str = field(default="", repr=False)
+    share: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,13 @@ class Sealed:
     mac_only_encrypted: bool
     marks: Mapping[str, Mark] = field(repr=False)
 
+    def key_groups(self) -> tuple[str, ...]:
+        """Who holds each part of the data key, where there are several parts."""
+        parts: dict[int, list[str]] = {}
+        for holder in self.holders:
+            parts.setdefault(holder.share, []).append(holder.identity)
+        return tuple(", ".join(sorted(names)) for names in parts.values()) if len(parts) > 1 else ()
+
     def same_key_signs(self) -> frozenset[str]:
         """What two versions have in common only under one data key: a ciphertext, a wrapped key, a MAC."""
         wraps = (holder.wrap for holder in self.holders)
@@ -54,7 +63,8 @@ class Sealed:
 class CreationRule:
     """One rule of a ``.sops.yaml``: for which files (``path``, empty for all), whom, and which values.
 
-    ``holders`` are group and name; ``selection`` is what decides which values are encrypted, as
+    ``holders`` are group and name, ``key_groups`` who of them holds each part where the data key has
+    several; ``selection`` is what decides which values are encrypted, as
     ``encrypted_regex: …``, and ``left_in_clear`` the secret fields that it does not surely cover.
     """
 
@@ -65,3 +75,4 @@ class CreationRule:
     mac_only_encrypted: bool
     shamir_threshold: str
     mark: Mark
+    key_groups: tuple[str, ...] = ()

@@ -237,12 +237,14 @@ _RULES: Final = {
     "waivers": _rules(("until", _later("the exception"))),
     "rules": _rules(
         (r".*\bholders", _members("people who can open new secret files")),
+        (r".*\bkey_groups", _always("other people hold the parts of the data key")),
         (r".*\bleft_in_clear", _members("secret fields in clear")),
         (r".*\bmac_only_encrypted", _ranked("what the MAC leaves out", (False, True), unknown=0)),
         (r".*\bshamir_threshold", _limit("the number of parts that open a file", lower_is_up=True)),
         ("order", _always("another rule may be the first that fits")),
     ),
     "secrets": _rules(
+        ("key_groups", _always("other people hold the parts of the data key")),
         ("left_in_clear", _members("secret fields in clear at the next edit")),
         ("connection|exchange", _always("the secret is bound to something else")),
         ("mac_only_encrypted", _ranked("what the MAC leaves out", ("false", "true"), unknown=0)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from reconciler.model.errors import Mark
 from reconciler.model.review import Change, ChangeKind
@@ -15,6 +15,15 @@ Rules: TypeAlias = Mapping[str, Sequence[CreationRule]]
 """The rules of each ``.sops.yaml`` by its path, in their order."""
 
 SECTION = "rules"
+
+_TOLD: Final = (
+    "holders",
+    "key_groups",
+    "selection",
+    "left_in_clear",
+    "mac_only_encrypted",
+    "shamir_threshold",
+)
 
 
 def rule_changes(base: Rules, head: Rules) -> Iterator[Change]:
@@ -41,7 +50,7 @@ def _leaves(rules: Sequence[CreationRule]) -> dict[str, Any]:
         if title in titles:
             title = f"{title} (again, rule {len(titles) + 1})"
         titles.append(title)
-        for name in ("holders", "selection", "left_in_clear", "mac_only_encrypted", "shamir_threshold"):
+        for name in _TOLD:
             value = getattr(rule, name)
             if value not in ("", (), False):
                 told[join(join("", title), name)] = value

@@ -6,6 +6,7 @@ everything, ``rotate`` and encrypting anew of nothing (seen with sops 3.11).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,7 @@ from typing import Any, Final
 from reconciler.model.review import FieldChange, SecretChange, SecretState
 from reconciler.model.sealed import Sealed
 from reconciler.review import risk
+from reconciler.review.data_keys import DataKeys
 from reconciler.review.meaning import differing
 
 #: The fields in clear that bind a secret file to its connection.
@@ -23,39 +25,52 @@ BINDING: Final = ("connection", "exchange")
 class Pair:
     """One secret file in base and head; ``None`` where it is not there or cannot be read.
 
-    ``was`` is its path in the base where it moved, ``between`` are its versions in the commits of the
-    range, ``connections`` the ids that refer to it. ``broken`` says that the head has a file that is none.
+    ``was`` is its path in the base where it moved. ``named`` are its versions in the commits of the range,
+    ``kin`` all versions that surely have the data key of the head, also those of other files; ``passing``
+    the paths that neither base nor head has: kin of such a name were this file for a while.
+    ``connections`` are the ids that refer to it. ``broken`` says that the head has a file that is none.
     """
 
     file: str
     was: str | None = None
     base: Sealed | None = None
     head: Sealed | None = None
-    between: Sequence[Sealed] = ()
+    named: Sequence[Sealed] = ()
+    kin: Sequence[Sealed] = ()
+    passing: frozenset[str] = frozenset()
     connections: tuple[str, ...] = ()
     broken: bool = False
 
     @property
     def same_data_key(self) -> bool:
-        """Whether base and head surely have one data key: a chain of versions that share a ciphertext."""
-        if self.base is None or self.head is None:
-            return False
-        reached, waiting = set(self.base.same_key_signs()), [v.same_key_signs() for v in self.between]
-        grown = True
-        while grown:
-            joined = [signs for signs in waiting if signs & reached]
-            waiting = [signs for signs in waiting if not signs & reached]
-            grown = bool(joined)
-            reached.update(*joined)
-        return bool(self.head.same_key_signs() & reached)
+        """Whether base and head surely have one data key."""
+        return any(one is self.base for one in self.kin)
+
+    @property
+    def own(self) -> tuple[Sealed, ...]:
+        """The versions of this very file that surely have the head's data key."""
+        names = {self.file, self.was, *self.passing}
+        return tuple(one for one in self.kin if one.file in names)
+
+    @property
+    def removed(self) -> frozenset[str]:
+        """Whom the base or a version in between was for, and the head is not."""
+        if self.head is None:
+            return frozenset()
+        versions = (*self.named, *self.own, *((self.base,) if self.base else ()))
+        return frozenset(name for one in versions for name in _holders(one)) - _holders(self.head)
+
+    @property
+    def still_reads(self) -> frozenset[str]:
+        """Those of the removed who can open the head: a version with its data key was for them."""
+        return frozenset(name for one in self.own for name in _holders(one)) - _holders(self.head)
 
 
 def secret_change(pair: Pair) -> SecretChange:
     """What can be said of one secret file."""
     base, head = pair.base, pair.head
     old, new = _holders(base), _holders(head)
-    gone = sorted(old - new) if base and head else []
-    still = tuple(gone) if pair.same_data_key else ()
+    gone, still = sorted(pair.removed), sorted(pair.still_reads)
     fields = tuple(_fields(base, head))
     added = tuple(sorted(new - old)) if head and base else ()
     which, why = _risk(added=added, gone=gone, still=still)
@@ -69,7 +84,7 @@ def secret_change(pair: Pair) -> SecretChange:
         recipients=tuple(sorted(new or old)),
         added=added,
         removed=tuple(gone),
-        still_reads=still,
+        still_reads=tuple(still),
         leaves=differing("secrets", in_clear(base), in_clear(head)) if base and head else (),
         risk=which,
         why=why,
@@ -83,18 +98,20 @@ def in_clear(sealed: Sealed) -> Mapping[str, Any]:
     told |= sealed.settings
     told["mac_only_encrypted"] = "true" if sealed.mac_only_encrypted else "false"
     told["left_in_clear"] = sealed.left_in_clear
+    if groups := sealed.key_groups():
+        told["key_groups"] = groups
     return told
 
 
-def moves(base: Mapping[str, Sealed], head: Mapping[str, Sealed]) -> dict[str, str]:
-    """The former path of each secret file that moved: gone from there, with one ciphertext in common."""
-    gone = {
-        text: path for path, sealed in base.items() if path not in head for text in sealed.values.values()
-    }
+def moves(base: Mapping[str, Sealed], head: Mapping[str, Sealed], keys: DataKeys) -> dict[str, str]:
+    """The former path of each secret file that moved: gone from there, and of one data key with it."""
+    gone = {id(sealed): path for path, sealed in base.items() if path not in head}
     found: dict[str, str] = {}
     for path, sealed in head.items():
-        former = next((gone[text] for text in sealed.values.values() if text in gone), None)
-        if path not in base and former and former not in found.values():
+        if path in base:
+            continue
+        formers = (gone[id(one)] for one in keys.kin(sealed) if id(one) in gone)
+        if former := next((one for one in formers if one not in found.values()), None):
             found[path] = former
     return found
 
@@ -136,7 +153,7 @@ def _state(pair: Pair, fields: Iterable[FieldChange]) -> SecretState:
 def _as_it_was(base: Sealed, head: Sealed) -> bool:
     """Whether nothing differs but perhaps comments and layout."""
     return (
-        _holders(base) == _holders(head)
+        Counter(base.holders) == Counter(head.holders)
         and base.clear == head.clear
         and base.settings == head.settings
         and base.mac == head.mac

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -26,6 +26,7 @@ def suspicions(pair: Pair, change: SecretChange, *, known: Collection[str], name
     yield from _removed(change)
     if not named:
         yield from _strangers(pair.head, change.recipients if pair.base is None else change.added, known)
+    yield from _forged(pair, pair.head)
     yield from _edited(pair, pair.head)
 
 
@@ -62,11 +63,38 @@ def _strangers(head: Sealed, holders: Iterable[str], known: Collection[str]) -> 
             )
 
 
+def _forged(pair: Pair, head: Sealed) -> Iterator[Concern]:
+    """Entries of recipients that no sops wrote: it writes all of them anew, or none, and each name once.
+
+    A name in an entry is a claim that nothing proves. An old entry put back opens the file for its
+    owner, and one under a colleague's name lets a stranger in without any name being added.
+    """
+    before = Counter((one.share, one.identity) for one in pair.base.holders) if pair.base else Counter()
+    doubled = Counter((one.share, one.identity) for one in head.holders) - before
+    twice = any(count > 1 or before[who] for who, count in doubled.items())
+    if twice or any(_mixed(other, head) for other in (*pair.own, *((pair.base,) if pair.base else ()))):
+        yield _concern(
+            "recipients-edited",
+            "the entries of the recipients were edited outside sops: an entry may open the file for somebody "
+            "other than its name says",
+            "name each recipient once in .sops.yaml, then run `sops updatekeys` and `sops rotate`",
+            head.mark,
+        )
+
+
+def _mixed(other: Sealed, head: Sealed) -> bool:
+    """Whether some entries of ``head`` are those of another version, and some are not."""
+    known = {(one.share, one.identity, one.wrap) for one in other.holders}
+    wraps = {one.wrap for one in other.holders}
+    kept = [one for one in head.holders if one.wrap and one.wrap in wraps]
+    return bool(kept) and any((one.share, one.identity, one.wrap) not in known for one in head.holders)
+
+
 def _edited(pair: Pair, head: Sealed) -> Iterator[Concern]:
     """One MAC over two contents: sops cannot have written both."""
     if not head.mac:
         return
-    for other in (*((pair.base,) if pair.base else ()), *pair.between):
+    for other in pair.kin:
         if other.mac == head.mac and _covered(other) != _covered(head):
             yield _concern(
                 "edited-outside-sops",

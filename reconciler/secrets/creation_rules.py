@@ -195,12 +195,19 @@ def _creation_rule(rule: _Rule) -> CreationRule:
     return CreationRule(
         path=str(rule.entries.get("path_regex") or ""),
         holders=tuple(sorted(set(_holders(rule.entries)))),
+        key_groups=_key_groups(rule.entries.get("key_groups")),
         selection=", ".join(f"{name}: {pattern}" for name, pattern in chosen.items()),
         left_in_clear=left_in_clear(chosen),
         mac_only_encrypted=_may_be_true(rule.entries.get("mac_only_encrypted")),
         shamir_threshold=str(rule.entries.get("shamir_threshold") or ""),
         mark=rule.mark,
     )
+
+
+def _key_groups(value: object) -> tuple[str, ...]:
+    """Who holds each part of the data key, where a rule makes several parts."""
+    groups = [group for group in value if isinstance(group, dict)] if isinstance(value, list) else []
+    return tuple(", ".join(sorted(_holders(group))) for group in groups) if len(groups) > 1 else ()
 
 
 def _holders(entries: Mapping[str, Any]) -> Iterator[str]:

@@ -148,15 +148,15 @@ def _recipients(block: Table, file: str) -> Iterator[Recipient]:
 
 def _grouped(node: Node, file: str) -> Iterator[Recipient]:
     """The recipients of ``key_groups``; a shape that we do not know counts as an unknown recipient."""
-    for group in node.items if isinstance(node, Row) else (node,):
+    for share, group in enumerate(node.items if isinstance(node, Row) else (node,)):
         if isinstance(group, Table):
             for name, members in group.entries.items():
-                yield from _group(name, members, file)
+                yield from _group(name, members, file, share=share)
         elif not (isinstance(group, Scalar) and group.empty):
             yield _unknown("key_groups", group, file)
 
 
-def _group(name: str, node: Node, file: str) -> Iterator[Recipient]:
+def _group(name: str, node: Node, file: str, *, share: int = 0) -> Iterator[Recipient]:
     if isinstance(node, Scalar) and node.empty:
         return
     for member in node.items if isinstance(node, Row) else (node,):
@@ -175,6 +175,7 @@ def _group(name: str, node: Node, file: str) -> Iterator[Recipient]:
             names=spellings(name, identity),
             mark=mark,
             wrap=wrap.text if isinstance(wrap, Scalar) else "",
+            share=share,
         )
 
 

@@ -37,13 +37,14 @@ class Recipient:
 
     ``names`` are the spellings under which policy may allow it, the narrowest first. ``wrap`` is
     the file's data key as encrypted for it, empty where none is there: ciphertext, equal in two files
-    only where they have the same data key.
+    only where they have the same data key. ``share`` is the number of its key group.
     """
 
     group: str
     names: tuple[str, ...]
     mark: Mark
     wrap: str = field(default="", repr=False)
+    share: int = 0
 
     def __str__(self) -> str:
         """Group and name for people, printable and short."""

@@ -25,7 +25,9 @@ def sealed(envelope: Envelope) -> Sealed:
         values={path: value.text for path, value in values if value.encrypted},
         clear={path: value.text for path, value in values if not value.encrypted},
         order=tuple(path for path, _ in values),
-        holders=tuple(Holder(identity=one.identity, wrap=one.wrap) for one in envelope.recipients),
+        holders=tuple(
+            Holder(identity=one.identity, wrap=one.wrap, share=one.share) for one in envelope.recipients
+        ),
         settings={
             name: text for name, text in sorted(envelope.settings.items()) if name not in _OF_EVERY_WRITE
         },
