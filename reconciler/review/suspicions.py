@@ -148,7 +148,12 @@ def _at_home(path: str, name: str, homes: Iterable[tuple[str, str]]) -> bool:
 
 
 def _name(path: str) -> str:
-    """A dotted path without the indexes of lists, to which sops binds nothing."""
+    """A dotted path without the indexes of lists, to which sops binds nothing.
+
+    Of the configuration nothing is left out: an id under ``connections`` may be a figure too.
+    """
+    if path.startswith("connections."):
+        return path
     return ".".join(part for part in path.split(".") if not part.isdecimal())
 
 
