@@ -11,7 +11,7 @@ from pathlib import Path
 from reconciler.engine.revision import Side, is_secret_path, open_sealed
 from reconciler.engine.validate import needed_fields
 from reconciler.model.desired import Connection
-from reconciler.model.errors import ExitCode, SecretsError
+from reconciler.model.errors import ExitCode, Mark, SecretsError
 from reconciler.model.report import Concern, Weight, concerns_of
 from reconciler.model.review import SecretChange
 from reconciler.model.sealed import Sealed
@@ -19,6 +19,7 @@ from reconciler.review.data_keys import DataKeys
 from reconciler.review.history import History
 from reconciler.review.secrets import Pair, moves
 from reconciler.review.suspicions import copied, suspicions
+from reconciler.review.trees import Kind
 from reconciler.secrets.creation_rules import FILE_NAME, lint_rules
 from reconciler.secrets.credentials import inspect_all
 
@@ -85,6 +86,7 @@ def secret_concerns(base: Side, head: Side, found: Sequence[tuple[Pair, SecretCh
     yield from copied(base.sealed, head.sealed)
     yield from _judged(base, head, {pair.file for pair, _ in found})
     yield from _rules(base, head)
+    yield from _linked_rules(base, head)
 
 
 def _judged(base: Side, head: Side, files: set[str]) -> Iterator[Concern]:
@@ -134,6 +136,20 @@ def _rules(base: Side, head: Side) -> Iterator[Concern]:
                 fix=problem.fix,
                 mark=problem.mark,
                 weight=Weight.ADVICE if same else Weight.FAILS,
+                exit_code=ExitCode.SECRETS,
+            )
+
+
+def _linked_rules(base: Side, head: Side) -> Iterator[Concern]:
+    """A ``.sops.yaml`` that is no file: sops would follow the link to rules that nobody reviews as such."""
+    for path, kind in head.tree.entries.items():
+        if kind is not Kind.FILE and posixpath.basename(path) == FILE_NAME:
+            yield Concern(
+                code="rules-unreadable",
+                message="this is no file but a link or a submodule; sops would go by what it leads to",
+                fix="put the rules themselves here",
+                mark=Mark(file=path, line=1),
+                weight=Weight.ADVICE if _same_bytes(base, head, path) else Weight.FAILS,
                 exit_code=ExitCode.SECRETS,
             )
 

@@ -42,7 +42,10 @@ class Tree(Protocol):
         """Every path with what it is, in git's order."""
 
     def identity(self, path: str) -> str:
-        """The object id of a file's bytes: equal for equal bytes alone. ``KeyError`` where none stands."""
+        """The object id of a file's bytes or a link's target: equal for equal bytes alone.
+
+        Raise ``KeyError`` where nothing stands.
+        """
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes; ``None`` for what is no file, too large (:data:`MAX_BYTES`) or not here."""
@@ -107,11 +110,10 @@ class WorkTree:
         return self._entries
 
     def identity(self, path: str) -> str:
-        """The id that a commit would give the file; of one too large, its size and time."""
-        if self._entries[path] is not Kind.FILE:
-            return ""
+        """The id that a commit would give the file or link; none of a submodule or of what cannot be read."""
         if path not in self._identities:
-            self._note(path, self._bytes(path))
+            kind = self._entries[path]
+            self._note(path, self._target(path) if kind is Kind.LINK else self._bytes(path))
         return self._identities[path]
 
     def read(self, path: str) -> bytes | None:
@@ -147,6 +149,13 @@ class WorkTree:
         if os.path.realpath(folder) != folder:
             raise OSError(errno.ELOOP, "a folder of the path is a link")
         return real
+
+    def _target(self, path: str) -> bytes | None:
+        """What a link says, without following it."""
+        try:
+            return os.fsencode(os.readlink(self._real(path)))  # noqa: PTH115 - a Path would normalise it
+        except (OSError, ValueError):
+            return None
 
     def _bytes(self, path: str) -> bytes | None:
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
