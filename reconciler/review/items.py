@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from reconciler.model.desired import Desired, Policy, Waiver
@@ -63,11 +64,18 @@ def _policy(policy: Policy) -> dict[str, Any]:
 
 
 def _waivers(waivers: Iterable[Waiver]) -> Iterator[Item]:
-    """Waivers have no id: the check and its connection name them, and a number where several do."""
+    """Waivers have no id: the check and its connection name them, and a number where several do.
+
+    The one that ends last comes first, whatever their order in the files: it is the one that counts.
+    """
     seen: dict[str, int] = {}
-    for waiver in waivers:
+    for waiver in sorted(waivers, key=_standing, reverse=True):
         subject = f"{waiver.check} on {waiver.connection}"
         seen[subject] = number = seen.get(subject, 0) + 1
         told = {path: value for path, value in leaves(waiver).items() if path not in {"check", "connection"}}
         key = subject if number == 1 else f"{subject} ({number})"
         yield Item(section="waivers", id=key, leaves=told, mark=waiver.mark)
+
+
+def _standing(waiver: Waiver) -> tuple[date, str, str]:
+    return waiver.until, waiver.reason, waiver.approved_by

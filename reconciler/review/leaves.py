@@ -26,6 +26,8 @@ _UNREVIEWED: Final = frozenset({"id", "mark", "marks"})
 #: A strategy's settings in the form that its runtime takes; they stand beside its other fields.
 _PARAMETERS: Final = "parameters"
 
+_NULL: Final = "null"
+
 #: A name that needs no quotes: no dot, quote or space in it.
 _BARE: Final = re.compile(r"[^\s.\"\\]+")
 
@@ -80,7 +82,14 @@ def _plain(path: str, value: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 
         for name, inner in value.items():
             yield from _plain(join(path, str(name)), inner)
     else:
-        yield path, "null" if value is None else value
+        yield path, _told(value)
+
+
+def _told(value: Any) -> Any:  # noqa: ANN401 - the same
+    """Null in words, since ``None`` stands for nothing at all; the text that reads like it, in quotes."""
+    if value is None:
+        return _NULL
+    return json.dumps(value) if isinstance(value, str) and value.strip('\\"') == _NULL else value
 
 
 def _scalar(value: object) -> Any:  # noqa: ANN401 - text, a number or a bool
