@@ -1,7 +1,8 @@
 """git as a reader of objects: plumbing only, with everything off that would run a program of somebody's.
 
-No hook, filter, text conversion, external diff, replacement object, submodule or remote takes part
-(https://git-scm.com/docs/git, "Environment Variables"): what a pull request holds is data.
+No hook, filter, text conversion, external diff, replacement object, graft, submodule or remote takes part
+(https://git-scm.com/docs/git, "Environment Variables"), and a folder of the tree that looks like a bare
+repository is none: what a pull request holds is data.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _OFF: Final = (
     "-c",
     "core.quotePath=false",
     "-c",
-    "protocol.allow=never",
+    "safe.bareRepository=explicit",
 )
 #: What git itself needs: the home folder for ``safe.directory``, which says whose repositories it may read.
 _KEPT: Final = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "SYSTEMROOT", "GIT_CEILING_DIRECTORIES")
@@ -39,6 +40,8 @@ _SET: Final = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "",  # none, whatever the configuration allows
+    "GIT_GRAFT_FILE": "/dev/null",
     "GIT_ATTR_NOSYSTEM": "1",
 }
 
@@ -139,7 +142,7 @@ class Git:
                 "git does not trust this repository: it belongs to another user",
                 hint="git config --global --add safe.directory PATH, once you trust it",
             )
-        if b"must be run in a work tree" in stderr:
+        if b"must be run in a work tree" in stderr or b"cannot use bare repository" in stderr:
             return UsageError("this repository has no working tree", hint="run it inside a checkout")
         return UsageError(
             f"git {arguments[0]} failed here", hint="try `git fsck`: the repository may be damaged"

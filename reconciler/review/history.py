@@ -14,6 +14,12 @@ MAX_COMMITS: Final = 2_000
 
 _FILE_MODE: Final = "100"
 
+#: Submodules are told as what they are, so that ``.gitmodules`` is not asked which of them to leave out.
+_DIFF: Final = (
+    *("diff-tree", "--stdin", "-r", "-m", "-z", "--root", "--no-renames", "--no-ext-diff"),
+    "--ignore-submodules=none",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -48,7 +54,7 @@ def history(git: Git, base: str, head: str) -> History:
         return History()
     commits = listed[:MAX_COMMITS]
     stdin = "".join(f"{commit}\n" for commit in reversed(commits)).encode()
-    fields = git.fields("diff-tree", "--stdin", "-r", "-m", "-z", "--root", "--no-renames", stdin=stdin)
+    fields = git.fields(*_DIFF, stdin=stdin)
     seen = {(version.path, version.oid): version for version in reversed(list(_versions(fields)))}
     whole = len(listed) <= MAX_COMMITS and not is_shallow(git)
     return History(versions=tuple(reversed(seen.values())), whole=whole)
