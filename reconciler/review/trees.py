@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final, Protocol
 
+from reconciler.model.errors import UsageError
 from reconciler.review.git import Git
 
 #: Bytes of the largest file that is looked into; configuration has at most this.
@@ -58,13 +59,17 @@ class _Entry:
 
 
 class CommitTree:
-    """The tree of a commit."""
+    """The tree of a commit. Raise ``UsageError`` where it is not one that git itself would write."""
 
     def __init__(self, git: Git, commit: str) -> None:
         self._git = git
-        self._found = dict(
-            _parsed(field) for field in git.fields("ls-tree", "-r", "-z", "--full-tree", commit) if field
-        )
+        listed = git.fields("ls-tree", "-r", "-z", "--full-tree", commit)
+        self._found = dict(map(_parsed, listed))
+        if len(self._found) != len(listed):
+            raise UsageError(
+                "a tree of this repository holds one name twice, so nobody can say what a checkout gives",
+                hint="look at it with `git fsck`, and do not merge it",
+            )
 
     @cached_property
     def entries(self) -> Mapping[str, Kind]:
