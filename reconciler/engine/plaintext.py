@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from reconciler.model.errors import ExitCode, Mark
-from reconciler.model.report import Concern
+from reconciler.model.report import Concern, Weight
 from reconciler.review.git import Git
 from reconciler.review.history import History
 from reconciler.review.trees import MAX_BYTES, Kind, Tree, changed
@@ -41,7 +41,10 @@ class _Scan:
     def present(self) -> Iterator[Concern]:
         """What stands in the head."""
         for path in changed(self.base, self.head):
-            for found in self._new(self.head.read(path), path):
+            blob = self.head.read(path)
+            if blob is None:
+                yield _unread(path)
+            for found in self._new(blob, path):
                 self.told.add(found.token)
                 yield _concern(path, found)
 
@@ -52,6 +55,8 @@ class _Scan:
             if version.oid in tips:
                 continue
             blob = self.git.blob(version.oid, limit=MAX_BYTES)
+            if blob is None:
+                yield _unread(version.path, commit=version.commit)
             for found in self._new(blob, version.path):
                 if found.token not in self.told:
                     self.told.add(found.token)
@@ -75,8 +80,24 @@ class _Scan:
         return self.held[path]
 
 
+def _unread(path: str, *, commit: str | None = None) -> Concern:
+    return Concern(
+        code="not-searched",
+        message=f"this was not searched for secrets: it is larger than {MAX_BYTES // 1024**2} MiB, "
+        "or not in this clone",
+        fix="look at it yourself; fetch a partial clone whole (git fetch --refetch)",
+        mark=_mark(path, 1, 1),
+        weight=Weight.ADVICE,
+        commit=commit,
+    )
+
+
+def _mark(path: str, line: int, column: int) -> Mark:
+    return Mark(file=path.encode("utf-8", "replace").decode(), line=line, column=column)
+
+
 def _concern(path: str, found: Lookalike, *, commit: str | None = None) -> Concern:
-    mark = Mark(file=path.encode("utf-8", "replace").decode(), line=found.line, column=found.column)
+    mark = _mark(path, found.line, found.column)
     if commit is None:
         code, message = "plaintext-secret", f"{found.what} stands here in clear"
         fix = f"{_REPLACE}; if it is none, write `not-a-secret` in a comment on its line"

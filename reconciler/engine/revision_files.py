@@ -20,7 +20,9 @@ from reconciler.desired.files import (
 )
 from reconciler.model.errors import UsageError
 from reconciler.review.git import Git
-from reconciler.review.trees import Kind, Tree
+from reconciler.review.trees import MAX_BYTES, Kind, Tree
+
+_UNREADABLE: Final = f"the file is larger than {MAX_BYTES // 1024**2} MiB, or not in this clone"
 
 #: The whole of a repository, as a folder.
 _TOP: Final = ""
@@ -97,7 +99,7 @@ class RevisionFiles:
         seen.add(path)
         data = self._tree.read(path)
         if data is None:
-            found.refuse_large(path)
+            found.refuse(path, "unreadable", _UNREADABLE, "split it into several files, or fetch it")
         else:
             found.sources.append(Source(file=path, root=root, data=data, named=named))
 
