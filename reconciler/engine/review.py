@@ -27,9 +27,6 @@ from reconciler.review.rules import rule_changes
 from reconciler.review.secrets import secret_change
 from reconciler.review.trees import MAX_BYTES, CommitTree, Tree, WorkTree
 
-#: What a secret file can become without another key in it.
-_SAME_KEY = frozenset({SecretState.UNCHANGED, SecretState.REMOVED})
-
 
 def review(settings: Settings, base: str | None, head: str | None, *, detailed: bool = False) -> Review:
     """What changes from ``base`` to ``head`` in the files of ``settings``.
@@ -97,9 +94,16 @@ def _on_merge(
     if after.loaded.problems:
         return ()
     held = tuple(meant)
-    rekeyed = {id_ for secret in secrets if secret.state not in _SAME_KEY for id_ in secret.connections}
+    rekeyed = {id_ for secret in secrets if _rekeyed(secret) for id_ in secret.connections}
     old, new = before.loaded.desired, after.loaded.desired
     return consequences(old, new, held, touched(held, rekeyed, new))
+
+
+def _rekeyed(secret: SecretChange) -> bool:
+    """Whether the file may hold another key; other recipients or another place alone give it none."""
+    return secret.state is not SecretState.REMOVED and any(
+        field.state is not SecretState.UNCHANGED for field in secret.fields
+    )
 
 
 def _of_files(before: Side, after: Side) -> Iterator[Concern]:
