@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -14,6 +14,7 @@ from reconciler.engine.revision import Side, side
 from reconciler.engine.revision_files import repository_paths
 from reconciler.engine.secret_review import pairs, secret_concerns
 from reconciler.engine.settings import Settings
+from reconciler.exchanges import registry
 from reconciler.model.errors import ExitCode, most_urgent
 from reconciler.model.report import Concern, Weight, concern_of, in_file_order
 from reconciler.model.review import Change, Consequence, Review, Revision, SecretChange, SecretState
@@ -42,7 +43,8 @@ def review(settings: Settings, base: str | None, head: str | None, *, detailed: 
         before, after = side(_tree(git, old), files, absent=True), side(_tree(git, new), files)
         meant = in_order((*_changes(before, after), *rule_changes(before.rules, after.rules)))
         blob = partial(git.blob, limit=MAX_BYTES)
-        found = [(pair, secret_change(pair)) for pair in pairs(before, after, past, blob)]
+        named = partial(_named, {*before.names, *after.names})
+        found = [(pair, secret_change(pair, named=named)) for pair in pairs(before, after, past, blob)]
         concerns = _ordered(
             (
                 *_of_files(before, after),
@@ -65,6 +67,11 @@ def review(settings: Settings, base: str | None, head: str | None, *, detailed: 
         digest=digest(meant, secrets),
     )
     return replace(result, exit_code=_exit_code(result, detailed=detailed))
+
+
+def _named(ids: Collection[str], text: str) -> bool:
+    """Whether a text is the id of a connection or an exchange."""
+    return text in ids or registry.known(text)
 
 
 def _commit(git: Git, revision: Revision) -> str:

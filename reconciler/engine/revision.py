@@ -77,6 +77,12 @@ class Side:
             found[file] = (*found.get(file, ()), connection.id)
         return found
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The ids of all connections, also of those that are wrong in themselves."""
+        unread = (key for section, key in self.loaded.unread if section == "connections")
+        return frozenset((*self.loaded.desired.connections, *unread))
+
     def seals(self) -> Mapping[str, frozenset[str]]:
         """The ciphertexts of each connection's own secret file."""
         return {

@@ -7,7 +7,7 @@ everything, ``rotate`` and encrypting anew of nothing (seen with sops 3.11).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -66,8 +66,11 @@ class Pair:
         return frozenset(name for one in self.own for name in _holders(one)) - _holders(self.head)
 
 
-def secret_change(pair: Pair) -> SecretChange:
-    """What can be said of one secret file."""
+def secret_change(pair: Pair, *, named: Callable[[str], bool] = lambda _: False) -> SecretChange:
+    """What can be said of one secret file. ``named`` says whether a text is an id or an exchange.
+
+    Whatever else stands in a binding field may be a secret that lost its field, so it is not shown.
+    """
     base, head = pair.base, pair.head
     old, new = _holders(base), _holders(head)
     gone, still = sorted(pair.removed), sorted(pair.still_reads)
@@ -85,16 +88,20 @@ def secret_change(pair: Pair) -> SecretChange:
         added=added,
         removed=tuple(gone),
         still_reads=tuple(still),
-        leaves=differing("secrets", in_clear(base), in_clear(head)) if base and head else (),
+        leaves=differing("secrets", in_clear(base, named), in_clear(head, named)) if base and head else (),
         risk=which,
         why=why,
         mark=seen.mark if seen else None,
     )
 
 
-def in_clear(sealed: Sealed) -> Mapping[str, Any]:
+def in_clear(sealed: Sealed, named: Callable[[str], bool]) -> Mapping[str, Any]:
     """What a secret file says in clear that a reviewer may see: its binding and how it is encrypted."""
-    told: dict[str, Any] = {name: sealed.clear[name] for name in BINDING if name in sealed.clear}
+    binding = {name: sealed.clear[name] for name in BINDING if name in sealed.clear}
+    told: dict[str, Any] = {
+        name: text if named(text) else f"{len(text)} characters that name nothing here"
+        for name, text in binding.items()
+    }
     told |= sealed.settings
     told["mac_only_encrypted"] = "true" if sealed.mac_only_encrypted else "false"
     told["left_in_clear"] = sealed.left_in_clear
