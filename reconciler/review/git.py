@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from types import TracebackType
 from typing import IO, Final, Self
 
@@ -17,6 +18,8 @@ from reconciler.model.errors import UsageError
 
 #: Seconds after which a git that reads a local repository surely hangs.
 TIME_LIMIT: Final = 120.0
+
+_DAMAGED: Final = "try `git fsck`: the repository may be damaged"
 
 _OFF: Final = (
     "--no-pager",
@@ -92,11 +95,25 @@ class Git:
     def blob(self, oid: str, *, limit: int) -> bytes | None:
         """The bytes of a blob; ``None`` where it has more than ``limit`` of them or is not here.
 
-        In a partial clone an object may be missing: it is never fetched.
+        In a partial clone an object may be missing: it is never fetched. Raise ``UsageError`` where the
+        repository is damaged.
         """
         if self._objects is None:
             self._objects = _Objects(self._start("cat-file", "--batch"))
-        return self._objects.read(oid, limit)
+        try:
+            return self._objects.read(oid, limit)
+        except (BrokenPipeError, ValueError):
+            self._objects.close()
+            self._objects = None
+        if self._partial:
+            return None  # git ends where it may not fetch, and is started anew for the next
+        raise UsageError("git ended while it was read from", hint=_DAMAGED)
+
+    @cached_property
+    def _partial(self) -> bool:
+        """Whether this is a partial clone, whose objects may lie elsewhere."""
+        promised = r"^(extensions\.partialclone|remote\..*\.promisor)$"
+        return self.try_line("config", "--get-regexp", promised) is not None
 
     def _line(self, *arguments: str) -> str:
         done = self._run(arguments)
@@ -144,9 +161,7 @@ class Git:
             )
         if b"must be run in a work tree" in stderr or b"cannot use bare repository" in stderr:
             return UsageError("this repository has no working tree", hint="run it inside a checkout")
-        return UsageError(
-            f"git {arguments[0]} failed here", hint="try `git fsck`: the repository may be damaged"
-        )
+        return UsageError(f"git {arguments[0]} failed here", hint=_DAMAGED)
 
 
 class _Objects:
@@ -156,18 +171,17 @@ class _Objects:
         self._process = process
 
     def read(self, oid: str, limit: int) -> bytes | None:
+        """As :meth:`Git.blob`. Raise ``BrokenPipeError`` or ``ValueError`` where the process ended."""
         given, got = self._process.stdin, self._process.stdout
         assert given is not None  # noqa: S101 - both are pipes
         assert got is not None  # noqa: S101 - the same
-        try:
-            given.write(f"{oid}\n".encode())
-            given.flush()
-            _, _, size = got.readline().rpartition(b" ")
-            return _body(got, int(size), limit) if size.strip().isdigit() else None
-        except (BrokenPipeError, ValueError):
-            raise UsageError(
-                "git ended while it was read from", hint="try `git fsck`: the repository may be damaged"
-            ) from None
+        given.write(f"{oid}\n".encode())
+        given.flush()
+        header = got.readline()
+        if not header:
+            raise ValueError("the stream ended early")
+        _, _, size = header.rpartition(b" ")
+        return _body(got, int(size), limit) if size.strip().isdigit() else None
 
     def close(self) -> None:
         """End the process; there is nothing that it could lose."""
