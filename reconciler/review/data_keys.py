@@ -22,16 +22,16 @@ class DataKeys:
             self._join(sorted(one.same_key_signs()))
         self._kin: dict[str, list[Sealed]] = defaultdict(list)
         for one in held:
-            if root := self._root_of(one):
+            for root in self._roots(one):
                 self._kin[root].append(one)
 
     def kin(self, sealed: Sealed) -> tuple[Sealed, ...]:
         """The versions that surely have the data key of ``sealed``, itself among them if it was given."""
-        root = self._root_of(sealed)
-        return tuple(self._kin.get(root, ())) if root else ()
+        return tuple(one for root in sorted(self._roots(sealed)) for one in self._kin[root])
 
-    def _root_of(self, sealed: Sealed) -> str | None:
-        return next((self._root(sign) for sign in sealed.same_key_signs() if sign in self._parents), None)
+    def _roots(self, sealed: Sealed) -> set[str]:
+        """What stands for its data key: one root for a version that was given, else of all that it joins."""
+        return {self._root(sign) for sign in sealed.same_key_signs() if sign in self._parents}
 
     def _join(self, signs: list[str]) -> None:
         for sign in signs:

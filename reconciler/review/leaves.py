@@ -20,8 +20,8 @@ Leaves: TypeAlias = Mapping[str, Any]
 #: What stands for the credentials that are encrypted in the configuration itself.
 IN_PLACE: Final = "in this file"
 
-#: What says where something stands, not what it is.
-_UNREVIEWED: Final = frozenset({"id", "mark", "marks"})
+#: What says where something stands or under which key, not what it is.
+_UNREVIEWED: Final = frozenset({"id", "subject", "mark", "marks"})
 
 #: A strategy's settings in the form that its runtime takes; they stand beside its other fields.
 _PARAMETERS: Final = "parameters"
