@@ -186,6 +186,21 @@ def test_a_partial_clone_reads_what_it_has_and_fetches_nothing(repo, monkeypatch
     assert look.change("strategies", "btc-eth").kind is ChangeKind.ADDED
 
 
+def test_of_very_many_commits_the_oldest_are_said_to_be_left_out(repo, age_secret):
+    def commit(number, text):
+        who = "committer A <a@example.org> 1767225600 +0000\n"
+        return f"commit refs/heads/long\n{who}data 1\nx{'' if number else chr(10) + 'from main'}\n{text}\n"
+
+    leak = f"M 100644 inline notes.txt\ndata {len(age_secret)}\n{age_secret}"
+    gone = "D notes.txt"
+    stream = "".join(commit(n, {0: leak, 1: gone}.get(n, "")) for n in range(2_001))
+    repo.git("fast-import", "--quiet", stdin=stream.encode())
+    look = repo.review("main", "long")
+    assert look.advice == {"history-cut"}
+    assert look.passes
+    assert repo.review("main", "long~1").fails == {"plaintext-in-history"}
+
+
 # Where a review is run from, and what it compares
 
 
