@@ -38,6 +38,7 @@ lint: $(VENV)/.dev ## Style
 
 types: $(VENV)/.dev ## Types
 	$(BIN)/mypy
+	$(BIN)/mypy action/*.py
 
 contracts: $(VENV)/.dev ## Which room may import which
 	$(BIN)/lint-imports
