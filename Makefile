@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pytest lint types contracts wheel docs bench clean
+.PHONY: help demo test pytest lint types contracts wheel pipelines docs bench clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ $(VENV)/.dev: $(VENV)/.demo
 demo: $(VENV)/.demo ## Run the main job on the sandbox: a dry run, an apply, a second dry run
 	@$(BIN)/reconcile demo
 
-test: lint types contracts pytest wheel ## Everything CI runs
+test: lint types contracts pytest wheel pipelines ## Everything CI runs
 
 pytest: $(VENV)/.dev ## The tests alone
 	$(BIN)/python -m pytest -n $(WORKERS)
@@ -50,6 +50,12 @@ wheel: $(VENV)/.dev ## Build the wheel, install it into an empty environment, ru
 	build/wheel/venv/bin/python -m pip --disable-pip-version-check --quiet install -c requirements/constraints.txt build/wheel/*.whl
 	cd build/wheel && venv/bin/reconcile --version
 	cd build/wheel && venv/bin/reconcile validate -f "$$(venv/bin/python -c 'from reconciler.resources import folder; print(folder("examples"))')/connections.yaml"
+
+pipelines: $(VENV)/.dev ## Install as the action and as pre-commit do, and run what they run
+	rm -rf build/pipelines && mkdir -p build/pipelines
+	PATH="$(abspath $(BIN)):$$PATH" bash action/install.sh "$(CURDIR)" "$(CURDIR)/build/pipelines/venv"
+	build/pipelines/venv/bin/reconcile validate -f examples/connections.yaml
+	PATH="$(abspath $(BIN)):$$PATH" bash .ci/hooks "$(CURDIR)" "$(CURDIR)/build/pipelines"
 
 docs: $(VENV)/.dev ## Write the generated pages anew
 	$(BIN)/python -m reconciler.checks.docs > docs/checks.md
