@@ -20,10 +20,12 @@ from reconciler.checks import (
     whitelist,
 )
 from reconciler.checks.check import Answer, Case, Check, Entry, failed, passed
+from reconciler.model.doubts import DOUBTS, Doubt
 from reconciler.model.errors import UsageError
 from reconciler.model.finding import Severity
 from reconciler.model.kinds import KINDS
 from reconciler.model.live import RETRYABLE, FailureKind
+from reconciler.model.report import Weight
 
 WIDTH: Final = 88
 
@@ -87,7 +89,7 @@ def severity_words(check: Entry) -> str:
 
 
 def explain(id_: str) -> str:
-    """What a check id or a failure kind means: question, cause, fix and reason, as plain text.
+    """What a check, a failure kind or a doubt of a review means, as plain text.
 
     Raises:
         UsageError: nothing is named so; the hint names what is near.
@@ -96,10 +98,12 @@ def explain(id_: str) -> str:
         return _explain_check(ENTRIES[id_])
     if id_ in {kind.value for kind in FailureKind}:
         return _explain_kind(FailureKind(id_))
-    known = [*ENTRIES, *(kind.value for kind in FailureKind)]
+    if id_ in DOUBTS:
+        return _explain_doubt(DOUBTS[id_])
+    known = [*ENTRIES, *(kind.value for kind in FailureKind), *DOUBTS]
     near = difflib.get_close_matches(id_, known, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}?" if near else "`reconcile explain` lists them all"
-    raise UsageError(f"there is no check or failure kind named {id_!r}", hint=hint)
+    raise UsageError(f"there is no check, failure kind or doubt named {id_!r}", hint=hint)
 
 
 def _explain_check(check: Entry) -> str:
@@ -127,6 +131,19 @@ def _explain_kind(kind: FailureKind) -> str:
             "",
             _line("cause", texts.cause),
             _line("fix", texts.fix),
+        )
+    )
+
+
+def _explain_doubt(doubt: Doubt) -> str:
+    fails = doubt.weight is Weight.FAILS
+    return "\n".join(
+        (
+            f"{doubt.code}: {doubt.title}",
+            f"of a review by `reconcile diff`, {'which fails with exit code 4' if fails else 'advice'}",
+            "",
+            _line("cause", doubt.cause),
+            _line("fix", doubt.fix),
         )
     )
 

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from reconciler.model.errors import ExitCode, Mark
-from reconciler.model.report import Concern, Weight
+from reconciler.model import doubts
+from reconciler.model.errors import Mark
+from reconciler.model.report import Concern
 from reconciler.review.git import Git
 from reconciler.review.history import History
 from reconciler.review.trees import MAX_BYTES, Kind, Tree, changed
 from reconciler.secrets.lookalike import Lookalike, lookalikes
-
-_REPLACE = "delete the key at the exchange and create a new one: whoever can read the repository has it"
 
 
 def plaintext(git: Git, base: Tree, head: Tree, past: History) -> Iterator[Concern]:
@@ -81,27 +80,18 @@ class _Scan:
 
 
 def _unread(path: str, *, commit: str | None = None) -> Concern:
-    return Concern(
-        code="not-searched",
-        message=f"this was not searched for secrets: it is larger than {MAX_BYTES // 1024**2} MiB, "
-        "or not in this clone",
-        fix="look at it yourself; fetch a partial clone whole (git fetch --refetch)",
-        mark=_mark(path, 1, 1),
-        weight=Weight.ADVICE,
-        commit=commit,
-    )
-
-
-def _mark(path: str, line: int, column: int) -> Mark:
-    return Mark(file=path.encode("utf-8", "replace").decode(), line=line, column=column)
+    limit = f"{MAX_BYTES // 1024**2} MiB"
+    message = f"this was not searched for secrets: it is larger than {limit}, or not in this clone"
+    return doubts.NOT_SEARCHED.concern(message, _mark(path, 1, 1), commit=commit)
 
 
 def _concern(path: str, found: Lookalike, *, commit: str | None = None) -> Concern:
     mark = _mark(path, found.line, found.column)
     if commit is None:
-        code, message = "plaintext-secret", f"{found.what} stands here in clear"
-        fix = f"{_REPLACE}; if it is none, write `not-a-secret` in a comment on its line"
-    else:
-        code, message = "plaintext-in-history", f"{found.what} stood here in clear and was removed later"
-        fix = f"{_REPLACE}, also if the branch is squashed or rewritten"
-    return Concern(code=code, message=message, fix=fix, mark=mark, exit_code=ExitCode.SECRETS, commit=commit)
+        return doubts.PLAINTEXT.concern(f"{found.what} stands here in clear", mark)
+    message = f"{found.what} stood here in clear and was removed later"
+    return doubts.IN_HISTORY.concern(message, mark, commit=commit)
+
+
+def _mark(path: str, line: int, column: int) -> Mark:
+    return Mark(file=path.encode("utf-8", "replace").decode(), line=line, column=column)

@@ -15,6 +15,7 @@ from reconciler.engine.revision_files import repository_paths
 from reconciler.engine.secret_review import pairs, secret_concerns
 from reconciler.engine.settings import Settings
 from reconciler.exchanges import registry
+from reconciler.model import doubts
 from reconciler.model.errors import ExitCode, most_urgent
 from reconciler.model.report import Concern, Weight, concern_of, in_file_order
 from reconciler.model.review import Change, Consequence, Review, Revision, SecretChange, SecretState
@@ -119,22 +120,13 @@ def _of_files(before: Side, after: Side) -> Iterator[Concern]:
     yield from policy_concerns(after.loaded.desired)
     if before.loaded.problems:
         first = min(problem.mark for problem in before.loaded.problems)
-        yield Concern(
-            code="base-unsound",
-            message=f"the base has errors of its own, the first in {first}: what they hide shows as new",
-            fix="nothing, if this change mends them; else look at the base with `reconcile validate`",
-            weight=Weight.ADVICE,
-        )
+        yield doubts.BASE_UNSOUND.concern(f"the base has errors of its own, the first in {first}", None)
 
 
 def _of_history(past: History) -> Iterator[Concern]:
     if not past.whole:
-        yield Concern(
-            code="history-cut",
-            message=f"not all commits were looked at: the clone is shallow, or they are over {MAX_COMMITS:,}",
-            fix="fetch the whole history (fetch-depth: 0), so that secrets in older commits are found",
-            weight=Weight.ADVICE,
-        )
+        message = f"not all commits were looked at: the clone is shallow, or they are over {MAX_COMMITS:,}"
+        yield doubts.HISTORY_CUT.concern(message, None)
 
 
 def _ordered(concerns: Iterable[Concern]) -> tuple[Concern, ...]:

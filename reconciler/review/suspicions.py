@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Final
 
-from reconciler.model.errors import ExitCode, Mark
+from reconciler.model import doubts
 from reconciler.model.report import Concern, Weight
 from reconciler.model.review import SecretChange
 from reconciler.model.sealed import Sealed
 from reconciler.review.secrets import Pair
-
-_ROTATE: Final = "run `sops rotate --in-place` on it, and replace the API key at the exchange"
 
 
 def suspicions(pair: Pair, change: SecretChange, *, known: Collection[str], named: bool) -> Iterator[Concern]:
@@ -33,34 +30,20 @@ def suspicions(pair: Pair, change: SecretChange, *, known: Collection[str], name
 def _removed(change: SecretChange) -> Iterator[Concern]:
     for holder in change.removed:
         if holder in change.still_reads:
-            yield _concern(
-                "recipient-still-reads",
-                f"{holder} was removed but can still open the file: its data key is the old one",
-                _ROTATE,
-                change.mark,
-            )
+            message = f"{holder} was removed but can still open the file: its data key is the old one"
+            yield doubts.STILL_READS.concern(message, change.mark)
         else:
-            yield _concern(
-                "recipient-removed",
-                f"{holder} was removed; what the file held until now, this recipient could read",
-                "replace the API key at the exchange, unless this change did so",
-                change.mark,
-                weight=Weight.ADVICE,
-            )
+            message = f"{holder} was removed; what the file held until now, this recipient could read"
+            yield doubts.REMOVED.concern(message, change.mark)
 
 
 def _strangers(head: Sealed, holders: Iterable[str], known: Collection[str]) -> Iterator[Concern]:
     """Recipients of whom nothing says that they belong to the team, where policy names none."""
     for holder in holders:
         if holder not in known:
-            yield _concern(
-                "recipient-unknown",
-                f"{holder} can open the file, and no file of the base nor any .sops.yaml names it",
-                "name it under `policy.recipients` or in .sops.yaml once somebody vouches for it, or remove "
-                "it with `sops updatekeys` and `sops rotate`",
-                head.mark,
-                weight=Weight.FAILS if known else Weight.ADVICE,
-            )
+            message = f"{holder} can open the file, and no file of the base nor any .sops.yaml names it"
+            weight = Weight.FAILS if known else Weight.ADVICE
+            yield doubts.UNKNOWN.concern(message, head.mark, weight=weight)
 
 
 def _forged(pair: Pair, head: Sealed) -> Iterator[Concern]:
@@ -73,13 +56,10 @@ def _forged(pair: Pair, head: Sealed) -> Iterator[Concern]:
     doubled = Counter((one.share, one.identity) for one in head.holders) - before
     twice = any(count > 1 or before[who] for who, count in doubled.items())
     if twice or any(_mixed(other, head) for other in (*pair.own, *((pair.base,) if pair.base else ()))):
-        yield _concern(
-            "recipients-edited",
-            "the entries of the recipients were edited outside sops: an entry may open the file for somebody "
-            "other than its name says",
-            "name each recipient once in .sops.yaml, then run `sops updatekeys` and `sops rotate`",
-            head.mark,
+        message = (
+            "the recipients were edited outside sops: one may open the file who is not who its name says"
         )
+        yield doubts.RECIPIENTS_EDITED.concern(message, head.mark)
 
 
 def _mixed(other: Sealed, head: Sealed) -> bool:
@@ -96,13 +76,8 @@ def _edited(pair: Pair, head: Sealed) -> Iterator[Concern]:
         return
     for other in pair.kin:
         if other.mac == head.mac and _covered(other) != _covered(head):
-            yield _concern(
-                "edited-outside-sops",
-                "values differ and the MAC does not: the file was edited or merged outside sops, which will "
-                "refuse to open it",
-                "restore the file from git, then change it only with `sops edit` or `sops set`",
-                head.mark,
-            )
+            message = "values differ and the MAC does not: the file was edited or merged outside sops"
+            yield doubts.EDITED.concern(message, head.mark)
             return
 
 
@@ -133,13 +108,8 @@ def copied(base: Mapping[str, Sealed], head: Mapping[str, Sealed]) -> Iterator[C
 
 
 def _copied(name: str, sealed: Sealed) -> Concern:
-    return _concern(
-        "ciphertext-copied",
-        f"the ciphertext of `{name.rpartition('.')[2]}` was written for another field or file: sops refuses "
-        "it here, or two connections share one secret",
-        "restore the file from git, then write the value with `sops edit`; one key for one connection",
-        sealed.marks.get(name, sealed.mark),
-    )
+    message = f"the ciphertext of `{name.rpartition('.')[2]}` was written for another field or file"
+    return doubts.COPIED.concern(message, sealed.marks.get(name, sealed.mark))
 
 
 def _at_home(path: str, name: str, homes: Iterable[tuple[str, str]]) -> bool:
@@ -155,9 +125,3 @@ def _name(path: str) -> str:
     if path.startswith("connections."):
         return path
     return ".".join(part for part in path.split(".") if not part.isdecimal())
-
-
-def _concern(
-    code: str, message: str, fix: str, mark: Mark | None, *, weight: Weight = Weight.FAILS
-) -> Concern:
-    return Concern(code=code, message=message, fix=fix, mark=mark, weight=weight, exit_code=ExitCode.SECRETS)

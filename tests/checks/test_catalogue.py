@@ -6,9 +6,11 @@ import pytest
 
 from reconciler.checks import CATALOGUE, ENTRIES, STRATEGY_CHECKS, evaluate, explain
 from reconciler.checks.docs import render
+from reconciler.model.doubts import DOUBTS
 from reconciler.model.errors import UsageError
 from reconciler.model.finding import Severity, Verdict
 from reconciler.model.live import FailureKind
+from reconciler.model.report import Weight
 
 BLOCKING = {
     "connection-test", "credentials-unreadable", "secret-plaintext", "balance-unreadable",
@@ -120,3 +122,14 @@ def test_every_link_of_the_page_has_its_heading():
     for id_ in (*ENTRIES, *(kind.value for kind in FailureKind)):
         assert f"](#{id_})" in page
         assert f"# {id_}\n" in page
+
+
+def test_every_doubt_of_a_review_is_explained_and_on_its_page():
+    page = (Path(__file__).parents[2] / "docs" / "review.md").read_text(encoding="utf-8")
+    for code, doubt in DOUBTS.items():
+        assert code == doubt.code
+        assert f"`{code}`" in page
+        told = " ".join(explain(code).split())
+        assert told.startswith(f"{code}: {doubt.title} ")
+        assert all(sentence in told for sentence in (doubt.cause, doubt.fix))
+        assert ("exit code 4" in told) is (doubt.weight is Weight.FAILS)
