@@ -135,6 +135,14 @@ def test_policy_decides_over_recipients_where_it_names_any(repo, allowed, fails)
     assert repo.review("HEAD").fails == fails
 
 
+def test_a_policy_that_names_others_is_judged_against_files_that_stay(repo):
+    repo.write("connections.yaml", f"{repo.config}policy: {{recipients: {{age: [{repo.bob.name}]}}}}\n")
+    look = repo.review()
+    assert look.review.secrets == ()
+    assert look.fails == {"unsafe-recipient"}
+    assert {c.mark.file for c in look.review.concerns} == {repo.main, repo.spare}
+
+
 def test_a_new_file_for_a_stranger_fails(repo):
     plain = repo.plain("third", "mexc", "api_key", "secret")
     repo.encrypt(OTHER_KEY, plain, by=repo.rules(repo.mallory))
@@ -319,6 +327,17 @@ def test_an_old_entry_fails_also_where_its_owner_is_known_from_another_file(repo
     repo.write(".sops.yaml", repo.rules(repo.alice, repo.bob))
     repo.change(repo.main, "    age:\n", f"    age:\n{entry}")
     assert repo.review().fails == {"recipients-edited"}
+
+
+def test_an_old_entry_fails_also_after_sops_wrote_the_others_anew(repo):
+    """Base and head have no entry in common; the version in between has all but the old one."""
+    entry = removed_before(repo, repo.alice, repo.bob, who=repo.bob)
+    repo.recipients(repo.bob, repo.mallory)
+    repo.commit("one more")
+    repo.change(repo.main, "    age:\n", f"    age:\n{entry}")
+    repo.commit("and an old one")
+    assert repo.sops("decrypt", repo.main, who=repo.alice)
+    assert repo.review("main", "branch").fails == {"recipients-edited"}
 
 
 def test_the_same_with_pgp(repo, gpg_people):
