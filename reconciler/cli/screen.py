@@ -8,6 +8,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -16,6 +17,9 @@ from reconciler.model.result import Result
 from reconciler.output.clean import encodable
 
 MAX_WIDTH = 100
+
+#: Bytes that GitHub takes as the summary of one step; with more it shows none of it.
+_SUMMARY_LIMIT: Final = 1 << 20
 
 
 class Screen:
@@ -52,6 +56,8 @@ class Screen:
         for name, path in self._files:
             write_file(path, render(result, name, self._in_file))
         write(render(result, self._output, self._options))
+        if self._output == "github" and os.environ.get("GITHUB_STEP_SUMMARY"):
+            append_summary(Path(os.environ["GITHUB_STEP_SUMMARY"]), render(result, "markdown", self._in_file))
 
 
 def _folder() -> str:
@@ -112,6 +118,24 @@ def write_file(path: Path, text: str) -> None:
         raise UsageError(
             f"cannot write {path}: {reason}", hint="choose a folder that can be written"
         ) from None
+
+
+def append_summary(path: Path, text: str) -> None:
+    """Add ``text`` to the summary of a step; say on standard error where it does not fit or go in.
+
+    Annotations show ten of a kind and one line of each, so the job's page holds the rest. What was
+    found is told already, so a summary that cannot be written changes no exit code.
+    """
+    added = f"{text}\n".encode()
+    try:
+        with path.open("ab") as file:
+            if file.tell() + len(added) > _SUMMARY_LIMIT:
+                click.echo("note: the summary of this step is full; nothing was added to it", err=True)
+                return
+            file.write(added)
+    except OSError as error:
+        reason = error.strerror or "the file system refused"
+        click.echo(f"note: the summary of this step cannot be written: {reason}", err=True)
 
 
 def write(text: str) -> None:

@@ -26,7 +26,7 @@ def finding_lines(findings: Sequence[Finding], *, was_read: bool, verbose: bool)
     What blocks has evidence, cause and fix; unless ``verbose``, advice is one line each, and what
     could not be answered is one line for all of it: so that nothing pressing is lost among it.
     """
-    folded = () if verbose else _foldable(findings, was_read=was_read)
+    folded = () if verbose else foldable(findings, was_read=was_read)
     shown = [f for f in sorted(findings, key=_pressing) if f not in folded and _matters(f, verbose=verbose)]
     for before, finding in zip([None, *shown], shown, strict=False):
         if before is None or finding.blocks or _rank(before) != _rank(finding):
@@ -44,7 +44,7 @@ def _matters(finding: Finding, *, verbose: bool) -> bool:
     return verbose or finding.verdict is not Verdict.PASS or finding.attested_by is not None
 
 
-def _foldable(findings: Iterable[Finding], *, was_read: bool) -> tuple[Finding, ...]:
+def foldable(findings: Iterable[Finding], *, was_read: bool) -> tuple[Finding, ...]:
     """Unknowns that ask nothing of anybody: advice, and what merely follows from an unread key."""
     held = tuple(findings)
     rooted = not was_read and any(f.check in ROOTS and f.verdict is not Verdict.PASS for f in held)

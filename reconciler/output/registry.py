@@ -31,6 +31,12 @@ class Format:
 _ALL: Final = (
     Format(name="text", machine=False),
     Format(name="json", machine=True),
+    Format(name="markdown", machine=True),
+    Format(name="github", machine=True),
+    Format(name="gitlab", machine=True),
+    Format(name="sarif", machine=True),
+    Format(name="junit", machine=True),
+    Format(name="rdjson", machine=True),
 )
 
 #: The formats by the name that ``--output`` takes.

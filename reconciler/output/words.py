@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -53,13 +53,17 @@ def setting(value: object) -> str:
 def moved(old: object, new: object) -> str:
     """``3 → 5``; of a set what comes and what goes: ``+ETH/USDT -BTC/USDT``."""
     if isinstance(old, list | tuple) and isinstance(new, list | tuple):
-        came = (f"+{_quoted(one)}" for one in new if one not in old)
-        went = (f"-{_quoted(one)}" for one in old if one not in new)
-        return " ".join((*came, *went)) or "another order"
-    return f"{_quoted(old)} → {_quoted(new)}"
+        return " ".join(came_and_went(old, new)) or "another order"
+    return f"{quoted(old)} → {quoted(new)}"
 
 
-def _quoted(value: object) -> str:
+def came_and_went(old: Sequence[object], new: Sequence[object]) -> Iterator[str]:
+    """``+`` and each value that only ``new`` holds, then ``-`` and each that only ``old`` holds."""
+    yield from (f"+{quoted(one)}" for one in new if one not in old)
+    yield from (f"-{quoted(one)}" for one in old if one not in new)
+
+
+def quoted(value: object) -> str:
     """The value as a person would write it; text of nothing that is seen in quotes."""
     told = setting(value)
     return told if told.strip() else f'"{told}"'

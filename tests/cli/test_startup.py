@@ -33,11 +33,12 @@ def loaded(*arguments: str) -> tuple[int, list[str]]:
         ("--help",),
         ("--version",),
         ("validate", "-f", str(folder("examples") / "connections.yaml")),
+        ("validate", "--output", "sarif", "-f", str(folder("examples") / "connections.yaml")),
         ("validate", "--help"),
         ("explain", "withdraw-enabled"),
         ("textconv", str(folder("examples") / "sandbox.yaml")),
     ],
-    ids=["help", "version", "validate", "validate-help", "explain", "textconv"],
+    ids=["help", "version", "validate", "validate-sarif", "validate-help", "explain", "textconv"],
 )
 def test_nothing_heavy_is_imported(arguments):
     assert loaded(*arguments) == (0, [])

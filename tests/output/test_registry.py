@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from reconciler.output import terminal, text
+from reconciler.output import formats, terminal, text
 from reconciler.output.formats import json
 from reconciler.output.options import Options
 from reconciler.output.registry import FORMATS, colour_wanted, render
 
 
 def test_the_formats_and_which_of_them_are_for_machines():
-    assert {name: one.machine for name, one in FORMATS.items()} == {"text": False, "json": True}
+    assert [name for name, one in FORMATS.items() if not one.machine] == ["text"]
+    assert list(FORMATS) == ["text", "json", "markdown", "github", "gitlab", "sarif", "junit", "rdjson"]
+
+
+def test_each_format_is_one_file_and_each_file_a_format():
+    folder = Path(formats.__file__).parent
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(FORMATS)
+
+
+def test_no_run_imports_a_format_that_it_does_not_write():
+    program = (
+        "import sys, reconciler.output.registry as r; r.FORMATS['text'].load(); "
+        "print([m for m in sys.modules if m.startswith('reconciler.output.formats.')],"
+        " 'xml.etree.ElementTree' in sys.modules, 'hashlib' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "['reconciler.output.formats.text'] False False\n"
 
 
 def test_each_name_renders_its_format(dry_run):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime
 
-import jsonschema
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler import resources
 from reconciler.model.desired import Connection, CredentialRef, Market, Strategy
 from reconciler.model.errors import ExitCode, Mark
 from reconciler.model.finding import Finding, Severity, Subject, Verdict
@@ -27,7 +25,6 @@ from reconciler.model.live import (
 )
 from reconciler.model.plan import Action, ActionKind, Outcome, OutcomeState, Plan
 from reconciler.model.report import Concern, ConnectionReport, Mode, Report, Validation, Weight
-from reconciler.model.result import mode_of
 from reconciler.model.review import (
     Change,
     ChangeKind,
@@ -44,11 +41,6 @@ from reconciler.output.options import Options
 from reconciler.output.registry import FORMATS, render
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-SCHEMAS = {
-    name: jsonschema.Draft202012Validator(json.loads(resources.schema(f"{name}.schema.json")))
-    for name in ("report", "check", "validate", "diff")
-}
-
 hostile = st.sampled_from(
     [
         "\x1b]0;title\a",
@@ -62,6 +54,14 @@ hostile = st.sampled_from(
         "validate: 0 errors",
         "diff: 0 added",
         "主",
+        "@alice #12 https://x.io",
+        "</details><script>",
+        "-->",
+        "](https://x.io)",
+        "|",
+        "`",
+        "]]>",
+        "%0A::error::x",
     ]
 )
 words = st.one_of(st.text(max_size=12), st.lists(hostile, min_size=1, max_size=3).map("".join))
@@ -298,14 +298,24 @@ LAST = ("reconcile: ", "check: ", "validate: ", "diff: ")
 
 @thorough
 @given(result=results, name=formats, verbose=st.booleans(), width=st.integers(1, 140))
-def test_every_format_shows_it_and_nothing_in_it_acts(result, name, verbose, width):
+def test_every_format_shows_it_and_nothing_in_it_acts(read, result, name, verbose, width):
     shown = render(result, name, Options(verbose=verbose, width=width))
     rows = shown.split("\n")
     assert rows.pop() == ""
     assert all(row.isprintable() for row in rows)
+    shown.encode()
+    read(name, shown)
     if name != "github":
         assert not [row for row in rows if re.match(r"\s*::[a-z-]+::", row) or "##[" in row]
-    shown.encode()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@thorough
+@given(result=results)
+def test_its_reader_takes_every_format(read, name, result):
+    shown = render(result, name)
+    read(name, shown)
+    assert shown == render(result, name), "the same result reads the same"
 
 
 @thorough
@@ -319,6 +329,7 @@ def test_only_the_last_line_begins_like_the_last_line(result, verbose, width):
 
 @thorough
 @given(result=results)
-def test_json_always_holds_to_its_schema(result):
-    mode = mode_of(result)
-    SCHEMAS["report" if mode in ("dry-run", "apply") else mode].validate(json.loads(render(result, "json")))
+def test_no_line_of_a_comment_begins_with_what_others_wrote(result):
+    """A bot takes a line that begins with a slash or a name for an order."""
+    for row in render(result, "markdown").splitlines():
+        assert not row or re.match(r"#|<|>|\||- |  - |\d|.{0,2} \*\*reconcile", row), row
