@@ -135,6 +135,7 @@ class Consequence:
     """What the first apply after the merge would do with one strategy, as far as files tell.
 
     ``kind`` is ``ENABLE``, ``CHANGE`` or ``DISABLE``; enabling waits for every check of ``connection``.
+    With ``NONE`` the strategy stays as it is, but its connection is judged anew.
     """
 
     kind: ActionKind

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from reconciler.model.plan import ActionKind
 from reconciler.model.review import Change, Consequence, Leaf, Review, Risk, SecretChange
 from reconciler.output.comment import Comment, Section, folded_if_many, row, table
 from reconciler.output.markdown import code, inline
@@ -28,6 +27,7 @@ from reconciler.output.review_words import (
     STATES,
     Raise,
     counts,
+    foretold,
     raises,
     subject_of,
     title,
@@ -123,10 +123,9 @@ def _secret(secret: SecretChange) -> str:
 
 
 def _consequence(one: Consequence) -> str:
-    did = kind(f"{one.kind.symbol} {one.kind.value}")
-    waits = " · once every check passes" if one.kind is ActionKind.ENABLE else ""
+    did = kind(foretold(one))
     name = f"{inline(one.name)} {code(one.strategy)}".strip()
-    return row(did, name, f"{code(one.connection)} in {code(one.runtime)}", brief(one.reason) + waits)
+    return row(did, name, f"{code(one.connection)} in {code(one.runtime)}", brief(one.reason))
 
 
 def _foot(review: Review) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from reconciler.model.doubts import DOUBTS
 from reconciler.model.errors import Mark
 from reconciler.model.report import Concern, Report, Validation, Weight
 from reconciler.model.result import Result
@@ -48,12 +49,18 @@ def concern_note(concern: Concern) -> Note:
         rule=concern.code,
         level=Level.ERROR if concern.weight is Weight.FAILS else Level.WARNING,
         subject=mark.file if mark else "files",
-        about=_CONCERN,
+        about=_about(concern.code),
         message=concern.message + where,
         fix=concern.fix,
         mark=mark,
         detail=concern.message,
     )
+
+
+def _about(code: str) -> str:
+    """What a code means: in its own words where ``explain`` knows them."""
+    doubt = DOUBTS.get(code)
+    return f"{doubt.title}. {doubt.cause} More: reconcile explain {code}" if doubt else _CONCERN
 
 
 def _review(review: Review) -> Iterator[Note]:

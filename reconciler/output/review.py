@@ -26,6 +26,7 @@ from reconciler.output.review_words import (
     STATES,
     Raise,
     counts,
+    foretold,
     leaf_words,
     raises,
     summary,
@@ -149,9 +150,8 @@ def _secret(secret: SecretChange) -> Iterator[Line]:
 
 def _consequence(one: Consequence) -> Iterator[Line]:
     where = f" · {one.strategy} · on {one.connection} · in {one.runtime}"
-    label = f"{one.kind.symbol} {one.kind.value}"
     told = (Span(one.name or one.strategy, Role.TITLE), Span(where, Role.MUTED))
-    yield labelled(label, *told, indent=0, role=_ROLES.get(one.kind, Role.MUTED))
+    yield labelled(foretold(one), *told, indent=0, role=_ROLES.get(one.kind, Role.MUTED))
     if one.reason:
         yield labelled("why", _brief(one.reason))
 

@@ -8,8 +8,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.model.errors import Mark
+from reconciler.model.plan import ActionKind
 from reconciler.model.report import Weight
-from reconciler.model.review import Change, ChangeKind, Leaf, Review, Risk, SecretChange, SecretState
+from reconciler.model.review import (
+    Change,
+    ChangeKind,
+    Consequence,
+    Leaf,
+    Review,
+    Risk,
+    SecretChange,
+    SecretState,
+)
 from reconciler.output.words import counted, moved, short_digest
 
 #: The symbol and the word of every kind of change; meaning never rests on the symbol alone.
@@ -114,6 +124,12 @@ def summary(review: Review) -> str:
     """One line of fixed shape, for people and for grep: ``diff: 2 added, …; 1 failing (digest ab12cd34)``."""
     digest = f" (digest {short_digest(review.digest)})" if review.digest else ""
     return f"diff: {counts(review)}{digest}"
+
+
+def foretold(one: Consequence) -> str:
+    """``+ enable``; ``= unchanged`` where the strategy stays as it is, but its connection is judged anew."""
+    word = "unchanged" if one.kind is ActionKind.NONE else one.kind.value
+    return f"{one.kind.symbol} {word}"
 
 
 def title(item: Change) -> str:

@@ -497,6 +497,9 @@ def on_merge() -> tuple[Consequence, ...]:
             kind=ActionKind.CHANGE, strategy="dca", name="DCA", reason="its settings changed", **known
         ),
         Consequence(kind=ActionKind.ENABLE, strategy="grid", name="Grid", reason="it is new", **known),
+        Consequence(
+            kind=ActionKind.NONE, strategy="swing", name="Swing", reason="its key is judged anew", **known
+        ),
     )
 
 

@@ -117,6 +117,14 @@ def test_a_secret_says_how_much_can_be_said(reviewed):
     assert "= unchanged    secrets/renamed.sops.yaml · of kucoin-futures · was secrets/former" in screen
 
 
+def test_what_a_merge_starts_stops_and_leaves(reviewed):
+    screen = shown(reviewed)
+    assert "+ enable       Grid · grid · on mexc-spot-main · in paper" in screen
+    assert "= unchanged    Swing · swing · on mexc-spot-main · in paper" in screen
+    kinds = SCHEMA["$defs"]["consequence"]["properties"]["kind"]["enum"]
+    assert kinds == [one.kind.value for one in reviewed.on_merge]
+
+
 def test_failing_concerns_come_first_with_place_and_commit(reviewed):
     backwards = shown(reviewed, concerns=reviewed.concerns[::-1])
     concerns = backwards[backwards.index("CONCERNS") :]

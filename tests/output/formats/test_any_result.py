@@ -267,7 +267,7 @@ secrets = st.builds(
 )
 consequences = st.builds(
     Consequence,
-    kind=st.sampled_from([kind for kind in ActionKind if kind.acts]),
+    kind=st.sampled_from([*(kind for kind in ActionKind if kind.acts), ActionKind.NONE]),
     strategy=ids,
     name=words,
     connection=ids,

@@ -35,7 +35,7 @@ def test_what_stops_it_and_what_raises_risk_come_first(reviewed):
         "Risk goes up (6)",
         "Changes (7)",
         "Secrets (6)",
-        "On merge (3)",
+        "On merge (4)",
     ]
     assert comment(reviewed).splitlines()[3] == (
         "2 added, 2 changed, 1 renamed, 1 removed; 6 risk up, 1 risk down; 5 secrets changed; 2 failing"
@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_left_out_by_whole_rows_and_said_first(read, review
     assert size(shown) > LIMIT * 0.9, "what can be shown is"
     notice = next(line for line in shown.splitlines() if line.startswith(">"))
     left = int(notice.split("forge takes: ")[1].split()[0])
-    total = 600 + 700 + 600 + 3 + 100
+    total = 600 + 700 + 600 + 4 + 100
     rows = sum(
         line.startswith(("- ", "| ")) and not line.startswith("| what |") for line in shown.splitlines()
     )
