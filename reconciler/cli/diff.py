@@ -8,6 +8,7 @@ from reconciler.cli import options, screen
 from reconciler.cli.paths import configuration
 from reconciler.engine.review import review
 from reconciler.engine.settings import Settings
+from reconciler.engine.signals import as_interrupt
 
 
 @click.command()
@@ -42,6 +43,7 @@ def command(
     """
     show = screen.Screen(output=output, output_files=output_files, verbose=verbose, no_color=no_color)
     settings = Settings(files=configuration(files, must_exist=False))
-    result = review(settings, base, head, detailed=detailed_exitcode)
+    with as_interrupt():  # so that no git is left behind by whoever ends this
+        result = review(settings, base, head, detailed=detailed_exitcode)
     show.report(result)
     ctx.exit(result.exit_code)

@@ -14,7 +14,9 @@ import click
 
 from reconciler.model.errors import UsageError
 from reconciler.model.result import Result
+from reconciler.model.review import Review
 from reconciler.output.clean import encodable
+from reconciler.output.options import Options
 
 MAX_WIDTH = 100
 
@@ -36,8 +38,7 @@ class Screen:
         verbose: bool = False,
         no_color: bool = False,
     ) -> None:
-        from reconciler.output.options import Options  # noqa: PLC0415 - keeps --help quick
-        from reconciler.output.registry import FORMATS, colour_wanted  # noqa: PLC0415 - the same
+        from reconciler.output.registry import FORMATS, colour_wanted  # noqa: PLC0415 - keeps --help quick
 
         self._output = output
         self._files = _parse_output_files(output_files, tuple(FORMATS))
@@ -53,11 +54,17 @@ class Screen:
         """Write every wanted format of ``result``."""
         from reconciler.output.registry import render  # noqa: PLC0415 - keeps --help quick
 
+        in_file, shown = _at(result, self._in_file), _at(result, self._options)
         for name, path in self._files:
-            write_file(path, render(result, name, self._in_file))
-        write(render(result, self._output, self._options))
+            write_file(path, render(result, name, in_file))
+        write(render(result, self._output, shown))
         if self._output == "github" and os.environ.get("GITHUB_STEP_SUMMARY"):
-            append_summary(Path(os.environ["GITHUB_STEP_SUMMARY"]), render(result, "markdown", self._in_file))
+            append_summary(Path(os.environ["GITHUB_STEP_SUMMARY"]), render(result, "markdown", in_file))
+
+
+def _at(result: Result, options: Options) -> Options:
+    """The options for a result that names its files from the top of a repository, wherever we run."""
+    return replace(options, folder=result.top, root=result.top) if isinstance(result, Review) else options
 
 
 def _folder() -> str:

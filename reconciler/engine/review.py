@@ -61,6 +61,7 @@ def review(settings: Settings, base: str | None, head: str | None, *, detailed: 
         base=old,
         head=new,
         files=tuple(file or os.curdir for file in files),
+        top=git.top,
         changes=meant,
         secrets=secrets,
         on_merge=_on_merge(before, after, meant, secrets),

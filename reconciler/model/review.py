@@ -161,6 +161,7 @@ class Revision:
 class Review:
     """What lies between ``base`` and ``head``, read from git and ciphertext alone.
 
+    Files and marks are relative to ``top``, the absolute path of the repository's root on this machine.
     ``changes`` are sorted by section and id, ``secrets`` by file; ``concerns`` hold everything that
     fails or is advised, the failing ones first. ``digest`` is a SHA-256 in hex over all that a
     reviewer agrees to: re-encryption and the order of items do not change it.
@@ -171,6 +172,7 @@ class Review:
     base: Revision
     head: Revision
     files: tuple[str, ...]
+    top: str = ""
     changes: tuple[Change, ...] = ()
     secrets: tuple[SecretChange, ...] = ()
     on_merge: tuple[Consequence, ...] = ()

@@ -29,6 +29,7 @@ from reconciler.output.review_words import (
     counts,
     foretold,
     raises,
+    readers,
     subject_of,
     title,
     values_words,
@@ -117,6 +118,7 @@ def _secret(secret: SecretChange) -> str:
     rows += [
         f"  - {code(one)} **can still read it**: the data key was not rotated" for one in secret.still_reads
     ]
+    rows += [f"  - read by {named(readers(secret))}"] if readers(secret) else []
     rows += [f"  - may read it now: {code(one)}" for one in secret.added]
     rows += [f"  - was removed: {code(one)}" for one in secret.removed]
     return "\n".join((*rows, *_risk(secret.risk, secret.why), *_leaves(secret.leaves)))

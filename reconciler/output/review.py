@@ -29,6 +29,7 @@ from reconciler.output.review_words import (
     foretold,
     leaf_words,
     raises,
+    readers,
     summary,
     title,
     values_words,
@@ -140,8 +141,9 @@ def _secret(secret: SecretChange) -> Iterator[Line]:
         yield labelled("values", values)
     yield from _risk(secret.risk, secret.why)
     yield from _leaves(secret.leaves)
-    yield from (labelled("may read", f"+{one}") for one in secret.added)
-    yield from (labelled("may read", f"-{one}") for one in secret.removed)
+    yield from (labelled("read by", one) for one in readers(secret))
+    yield from (labelled("read by", f"+ {one}", role=Role.WARN) for one in secret.added)
+    yield from (labelled("read by", f"- {one}") for one in secret.removed)
     for one in secret.still_reads:
         why = " can still read it: the data key was not rotated"
         yield labelled("! reads", Span(one, Role.TITLE), why, role=Role.BAD)

@@ -81,6 +81,10 @@ def leaf_words(leaf: Leaf) -> str:
     return f"{leaf.path}: {moved(leaf.old, leaf.new)}"
 
 
+#: So many readers of a file are named.
+_READERS: Final = 6
+
+
 def values_words(secret: SecretChange) -> str:
     """What can be said of the encrypted values of a file without a key."""
     if secret.state is SecretState.REENCRYPTED:
@@ -135,3 +139,12 @@ def foretold(one: Consequence) -> str:
 def title(item: Change) -> str:
     """The name of an item, or its id where it has none."""
     return item.name or item.id
+
+
+def readers(secret: SecretChange) -> tuple[str, ...]:
+    """Who could open the file before and still can, or can open a new one; a few, then how many more."""
+    if secret.state is SecretState.REMOVED:
+        return ()
+    held = [one for one in secret.recipients if one not in secret.added]
+    more = (f"and {len(held) - _READERS} more",) if len(held) > _READERS else ()
+    return (*held[:_READERS], *more)

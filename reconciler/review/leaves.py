@@ -31,6 +31,10 @@ _NULL: Final = "null"
 #: A name that needs no quotes: no dot, quote or space in it.
 _BARE: Final = re.compile(r"[^\s.\"\\]+")
 
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+#: A name that a person gives to a field: keys and secrets hold digits and capitals.
+_FIELD: Final = re.compile(r"[a-z][a-z_-]{0,30}")
+
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
@@ -43,6 +47,16 @@ def join(path: str, name: str) -> str:
     """``path`` with one more part. An odd name is quoted, so that no two paths are spelt alike."""
     shown = name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
     return f"{path}.{shown}" if path else shown
+
+
+def shown(path: str) -> str:
+    """A path of a secret file as it may be shown: a part that no person would choose may be a lost secret."""
+    parts = path.split(".")
+    ids = {1} if parts[0] == "connections" else set()
+    return ".".join(
+        part if _FIELD.fullmatch(part) or (place in ids and _ID.fullmatch(part)) else "…"
+        for place, part in enumerate(parts)
+    )
 
 
 def _walk(path: str, value: object) -> Iterator[tuple[str, Any]]:

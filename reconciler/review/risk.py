@@ -163,6 +163,11 @@ def _recovery(_old: object, new: object) -> Judgement:
     return up("recovery mode is on") if new is True else down("recovery mode is off")
 
 
+def _drawdown(old: object, new: object) -> Judgement:
+    """It comes and goes with recovery mode, which says the direction then."""
+    return NEUTRAL if old is None or new is None else _limit("the drawdown")(old, new)
+
+
 def _risk_level(old: object, new: object) -> Judgement:
     if new is None:
         return up("the risk level is no longer stated")
@@ -220,7 +225,7 @@ _RULES: Final = {
         (r"averaging\.multiplier", _amount("the size of additions")),
         (r"averaging\.step", _amount("the fall before an addition", lower_is_up=True)),
         (r"recovery_mode\.enabled", _recovery),
-        (r"recovery_mode\.max_drawdown", _limit("the drawdown")),
+        (r"recovery_mode\.max_drawdown", _drawdown),
     ),
     "policy": _rules(
         ("ip_whitelist", _ranked("the rule for IP whitelists", ("required", "recommended"))),

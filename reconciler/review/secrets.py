@@ -15,6 +15,7 @@ from reconciler.model.review import FieldChange, SecretChange, SecretState
 from reconciler.model.sealed import Sealed
 from reconciler.review import risk
 from reconciler.review.data_keys import DataKeys
+from reconciler.review.leaves import shown
 from reconciler.review.meaning import differing
 
 #: The fields in clear that bind a secret file to its connection.
@@ -131,7 +132,7 @@ def _fields(base: Sealed | None, head: Sealed | None) -> Iterator[FieldChange]:
     before: Mapping[str, str] = base.values if base else {}
     after: Mapping[str, str] = head.values if head else {}
     for path in sorted(before.keys() | after.keys()):
-        yield FieldChange(path=path, state=_field(before.get(path), after.get(path)))
+        yield FieldChange(path=shown(path), state=_field(before.get(path), after.get(path)))
 
 
 def _field(old: str | None, new: str | None) -> SecretState:

@@ -9,6 +9,7 @@ from reconciler.model import doubts
 from reconciler.model.report import Concern, Weight
 from reconciler.model.review import SecretChange
 from reconciler.model.sealed import Sealed
+from reconciler.review.leaves import shown
 from reconciler.review.secrets import Pair
 
 
@@ -108,7 +109,7 @@ def copied(base: Mapping[str, Sealed], head: Mapping[str, Sealed]) -> Iterator[C
 
 
 def _copied(name: str, sealed: Sealed) -> Concern:
-    message = f"the ciphertext of `{name.rpartition('.')[2]}` was written for another field or file"
+    message = f"the ciphertext of `{shown(name).rpartition('.')[2]}` was written for another field or file"
     return doubts.COPIED.concern(message, sealed.marks.get(name, sealed.mark))
 
 

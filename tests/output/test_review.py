@@ -111,8 +111,8 @@ def test_a_secret_says_how_much_can_be_said(reviewed):
         screen
     )
     assert "! reads    age age1bob can still read it: the data key was not rotated" in screen
-    assert "may read   +age age1carol" in screen
-    assert "may read   -age age1bob" in screen
+    assert "read by    + age age1carol" in screen
+    assert "read by    - age age1bob" in screen
     assert "- removed      secrets/old-spot.sops.yaml · of no connection" in screen
     assert "= unchanged    secrets/renamed.sops.yaml · of kucoin-futures · was secrets/former" in screen
 
