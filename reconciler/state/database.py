@@ -238,12 +238,29 @@ def _engine(connect: Callable[[], sqlite3.Connection], *, durable: bool = False)
 
 def _require_wal(raw: sqlite3.Connection) -> None:
     """Have WAL, on which readers rely; a file system without shared memory silently keeps another mode."""
-    (mode,) = raw.execute("PRAGMA journal_mode=WAL").fetchone()
-    if mode != "wal":
+    if _write_ahead(raw) != "wal":
         raise StateError(
             "the file system of the state cannot share memory between processes, as a write-ahead log needs",
             hint="name a file on a local disk with --state",
         )
+
+
+def _write_ahead(raw: sqlite3.Connection) -> str:
+    """The journal mode after asking for WAL, which one process alone can switch on.
+
+    SQLite refuses the others at once, whatever their ``timeout``: two who waited for each other's
+    locks would wait for ever. Here they let go of theirs and ask again.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            (mode,) = raw.execute("PRAGMA journal_mode=WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return str(mode)
 
 
 def _connected(engine: Engine) -> Connection:
