@@ -15,7 +15,7 @@ from reconciler.model.errors import LockHeld
 from reconciler.model.plan import Action, InventoryItem, Outcome, OutcomeState, RunningStrategy
 from reconciler.state import lease as leases
 from reconciler.state import ledger, schema
-from reconciler.state.database import Reader, ReadOnlyFile, WritableFile, Writer, locate
+from reconciler.state.database import Reader, Writer, reader, writer
 from reconciler.state.lease import DEFAULT_TTL, Lease
 from reconciler.state.records import (
     Clock,
@@ -35,7 +35,7 @@ def open_for_reading(url: str) -> ReadState:
     A state that is not there yet reads as empty. Raise :class:`reconciler.model.errors.UsageError`
     for a URL that names no file; each read raises :class:`reconciler.model.errors.StateError`.
     """
-    return ReadState(ReadOnlyFile(locate(url)))
+    return ReadState(reader(url))
 
 
 def open_for_writing(url: str) -> Store:
@@ -43,7 +43,7 @@ def open_for_writing(url: str) -> Store:
 
     Raise :class:`reconciler.model.errors.StateError` when that cannot be done.
     """
-    return Store(WritableFile(locate(url)))
+    return Store(writer(url))
 
 
 class ReadState:

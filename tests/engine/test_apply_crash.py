@@ -19,7 +19,7 @@ from reconciler.engine.apply import apply, recover
 from reconciler.model.plan import Action, ActionKind, OutcomeState, Plan
 from reconciler.planning.canonical import same_parameters
 from reconciler.runtimes.ledger import Ledger
-from reconciler.state.database import WritableFile, locate
+from reconciler.state.sqlite import WritableFile, locate
 from reconciler.state.store import Store, open_for_writing
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)

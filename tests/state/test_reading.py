@@ -9,7 +9,7 @@ import sqlite3
 import pytest
 
 from reconciler.model.errors import ExitCode, StateError, UsageError
-from reconciler.state.database import locate
+from reconciler.state.sqlite import locate
 from reconciler.state.store import open_for_reading, open_for_writing
 
 

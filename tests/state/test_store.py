@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from reconciler.model.errors import LockHeld, StateError
 from reconciler.model.plan import Action, ActionKind, InventoryItem, Outcome, OutcomeState
-from reconciler.state import database, schema
-from reconciler.state.database import WritableFile
+from reconciler.state import schema, sqlite
+from reconciler.state.sqlite import WritableFile
 from reconciler.state.store import open_for_reading, open_for_writing
 
 ACTION = Action(
@@ -57,7 +57,7 @@ def test_the_file_is_a_durable_wal_database(store):
 
 
 def test_a_place_that_cannot_have_a_write_ahead_log_is_refused():
-    engine = database._engine(partial(sqlite3.connect, ":memory:"), durable=True)
+    engine = sqlite._engine(partial(sqlite3.connect, ":memory:"), durable=True)
     with pytest.raises(StateError, match="cannot share memory"):
         engine.connect()
 
