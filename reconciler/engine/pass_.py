@@ -84,7 +84,7 @@ async def converge(settings: Settings, *, reviewed: PlanFile | None = None) -> R
 
     started = settings.now()
     desired = read(settings.files)
-    with open_for_writing(settings.state) as store, store.lease(clock=settings.now) as lease:
+    with open_for_writing(settings.state) as store, store.lease(clock=settings.lease_clock) as lease:
         async with _kept(lease):
             number = store.begin_pass(
                 mode=Mode.APPLY.value, started_at=started, digest=reviewed.digest if reviewed else None

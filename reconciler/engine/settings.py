@@ -38,3 +38,8 @@ class Settings:
     now: Callable[[], datetime] = utc_now
     progress: Progress | None = None
     redactor: Redactor = field(default_factory=Redactor)
+
+    @property
+    def lease_clock(self) -> Callable[[], datetime] | None:
+        """What judges the lease: ``None`` for the state's own clock, unless the whole run has another."""
+        return None if self.now is utc_now else self.now

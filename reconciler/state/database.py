@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -24,6 +25,9 @@ class Writer(Reader, Protocol):
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """What ``work`` gives, in one transaction, durable on return. Raise :class:`StateError`."""
+
+    def now(self, connection: Connection) -> datetime:
+        """The present moment by the one clock that all who share this database agree on."""
 
     def close(self) -> None:
         """Let go of every connection."""

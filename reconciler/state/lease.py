@@ -3,6 +3,15 @@
 A lease alone is no mutual exclusion: a holder can be paused between looking and acting. So each
 acquisition gets a larger token, every write is refused under an older one, and a runtime that can
 compare tokens refuses it too. Whoever wakes after its time finds out before it acts.
+
+One clock judges the time of a lease, at every look and for everybody: that of the database. Were it
+each host's own, a host whose clock runs ahead would take a lease that its holder believes to have.
+For PostgreSQL it is the server's ``clock_timestamp()``, asked in the very transaction that decides,
+so hosts may be wrong by years. A SQLite file is shared within one machine only (its write-ahead log
+needs shared memory), so there it is the machine's. When that one clock is set forward, a lease ends
+early and its holder is refused at its next look; set back, a dead holder's lease lasts longer, until
+``unlock``. Which token is the newest asks no clock at all, so in no case can an older holder begin
+anything, or record anything, once a newer one came.
 """
 
 from __future__ import annotations
@@ -11,7 +20,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NoReturn, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -27,16 +36,18 @@ _TABLE: Final = schema.lease
 _MINE: Final = _TABLE.c.name == _NAME
 _NOBODY: Final = {"host": None, "pid": None, "user": None, "started_at": None, "expires_at": None}
 
+_Judge: TypeAlias = Callable[[Connection], datetime]
+"""Gives the moment by which a lease is judged, within the transaction that judges it."""
+
 
 class Lease:
     """A held lease. Made by :func:`hold`; safe to ask from any thread."""
 
-    def __init__(self, db: Writer, *, token: int, expires_at: datetime, ttl: timedelta, clock: Clock) -> None:
+    def __init__(self, db: Writer, *, token: int, ttl: timedelta, judge: _Judge) -> None:
         self._db = db
         self._token = token
-        self._expires_at = expires_at
         self._ttl = ttl
-        self._clock = clock
+        self._judge = judge
         self._lost = ""
 
     @property
@@ -56,42 +67,45 @@ class Lease:
         thirds of it left. Raise :class:`LockHeld` when the lease expired, even if nobody
         took it yet, or when another holder came.
         """
-        if self._clock() >= self._expires_at - self._ttl * 2 / 3:
-            self.renew()
-            return
         self._refuse_if_lost()
-        record = self._db.read(read)
-        if record is None or record.token != self._token or record.holder is None:
-            self._lose("another process took it, or it was unlocked")
+        now, record = self._db.read(lambda connection: (self._judge(connection), read(connection)))
+        if now >= self._end(record, now) - self._ttl * 2 / 3:
+            self.renew()
 
     def renew(self) -> None:
         """Hold it for a whole time from now. Raise :class:`LockHeld` when it is no longer held."""
         self._refuse_if_lost()
-        now = self._clock()
-        extended = now + self._ttl
-        if now >= self._expires_at:
-            self._lose(f"it ended at {shown(self._expires_at)}, before this process got to renew it")
-        still_ours = (_TABLE.c.token == self._token) & _TABLE.c.expires_at.is_not(None)
-        statement = sa.update(_TABLE).where(_MINE, still_ours).values(expires_at=extended)
-        if self._db.write(lambda connection: connection.execute(statement).rowcount) != 1:
-            self._lose("another process took it, or it was unlocked")
-        self._expires_at = extended
+        self._db.write(self._extend)
 
     async def keep(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Renew at every third of the time until cancelled, or until the lease is lost.
 
-        A renewal that the disk refuses is tried again at the next third: ``check`` decides.
+        A renewal that the database refuses is tried again at the next third: ``check`` decides.
         """
         while not self.lost:
             await sleep(self._ttl.total_seconds() / 3)
             with contextlib.suppress(LockHeld, StateError):
                 self.renew()
 
+    def _extend(self, connection: Connection) -> None:
+        record = _locked(connection)
+        now = self._judge(connection)  # asked under the lock: waiting for it may have taken a while
+        self._end(record, now)
+        connection.execute(sa.update(_TABLE).where(_MINE).values(expires_at=now + self._ttl))
+
+    def _end(self, record: LeaseRecord | None, now: datetime) -> datetime:
+        """When it ends unless it is renewed. Raise :class:`LockHeld` when it is ours no longer."""
+        if record is None or record.token != self._token or record.expires_at is None:
+            self._lose("another process took it, or it was unlocked")
+        if not record.held(now):
+            self._lose(f"it ended at {shown(record.expires_at)}, before this process got to renew it")
+        return record.expires_at
+
     def _refuse_if_lost(self) -> None:
         if self._lost:
             self._lose(self._lost)
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: str) -> NoReturn:
         self._lost = why
         raise LockHeld(
             f"this apply lost its lock: {why}",
@@ -100,12 +114,14 @@ class Lease:
 
 
 @contextlib.contextmanager
-def hold(db: Writer, *, holder: Holder, ttl: timedelta, clock: Clock) -> Iterator[Lease]:
-    """Hold the lease for the length of the block. Raise :class:`LockHeld` when another does."""
-    now = clock()
-    expires_at = now + ttl
-    token = db.write(lambda connection: _acquire(connection, holder, now, expires_at))
-    lease = Lease(db, token=token, expires_at=expires_at, ttl=ttl, clock=clock)
+def hold(db: Writer, *, holder: Holder | None, ttl: timedelta, clock: Clock | None) -> Iterator[Lease]:
+    """Hold the lease for the length of the block. Raise :class:`LockHeld` when another does.
+
+    ``holder`` is this process where none is given; without a ``clock`` the database's own judges.
+    """
+    judge: _Judge = db.now if clock is None else lambda _connection: clock()
+    token = db.write(lambda connection: _acquire(connection, holder, judge, ttl))
+    lease = Lease(db, token=token, ttl=ttl, judge=judge)
     try:
         yield lease
     finally:
@@ -115,13 +131,17 @@ def hold(db: Writer, *, holder: Holder, ttl: timedelta, clock: Clock) -> Iterato
 
 def read(connection: Connection) -> LeaseRecord | None:
     """The lease as it lies in the state, ``None`` before the first apply."""
-    row = connection.execute(sa.select(_TABLE).where(_MINE).with_for_update()).one_or_none()
+    row = connection.execute(sa.select(_TABLE).where(_MINE)).one_or_none()
     return lease_of(row) if row else None
 
 
 def fence(connection: Connection, token: int) -> None:
-    """Raise :class:`LockHeld` when a newer holder came than the one with ``token``."""
-    record = read(connection)
+    """Raise :class:`LockHeld` when a newer holder came than the one with ``token``.
+
+    Until the transaction ends nobody can take the lease, so what is written after this is written
+    under the newest token.
+    """
+    record = _locked(connection)
     if record is None or record.token != token:
         raise LockHeld(
             "another apply took the lock since; this one may change nothing more",
@@ -134,7 +154,7 @@ def unlock(connection: Connection, token: int) -> LeaseRecord:
 
     Raise :class:`UsageError` when no such lease is held: a lease is never ended blindly.
     """
-    record = read(connection)
+    record = _locked(connection)
     if record is None or record.holder is None or record.token != token:
         raise UsageError(
             f"no lock with the number {token} is held",
@@ -144,18 +164,30 @@ def unlock(connection: Connection, token: int) -> LeaseRecord:
     return record
 
 
-def _acquire(connection: Connection, holder: Holder, now: datetime, expires_at: datetime) -> int:
-    record = read(connection)
+def _locked(connection: Connection) -> LeaseRecord | None:
+    """The lease, which nobody else changes before this transaction ends.
+
+    Writers come one at a time anyway; where rows can be locked, this one is, so that not even a
+    statement typed by hand slips in between.
+    """
+    row = connection.execute(sa.select(_TABLE).where(_MINE).with_for_update()).one_or_none()
+    return lease_of(row) if row else None
+
+
+def _acquire(connection: Connection, holder: Holder | None, judge: _Judge, ttl: timedelta) -> int:
+    record = _locked(connection)
+    now = judge(connection)
     if record is not None and record.held(now):
         raise _held_by_another(record)
     token = record.token + 1 if record else 1
+    who = holder or Holder.here(lambda: now)
     values = {
         "token": token,
-        "host": holder.host,
-        "pid": holder.pid,
-        "user": holder.user,
-        "started_at": holder.started_at,
-        "expires_at": expires_at,
+        "host": who.host,
+        "pid": who.pid,
+        "user": who.user,
+        "started_at": who.started_at,
+        "expires_at": now + ttl,
     }
     if record is None:
         connection.execute(sa.insert(_TABLE).values(name=_NAME, **values))

@@ -9,6 +9,7 @@ import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -127,6 +128,11 @@ class WritableFile:
         """What ``work`` gives, in one transaction that no other writer can interleave with."""
         with translated(self._path), self._engine.begin() as connection:
             return work(connection)
+
+    def now(self, connection: Connection) -> datetime:
+        """The present moment by this machine's clock: a file with shared memory has no other."""
+        del connection
+        return datetime.now(UTC)
 
     def close(self) -> None:
         """Let go of the file; the last to do so folds the journal into it."""

@@ -111,13 +111,14 @@ class Store(ReadState):
         self._db.close()
 
     def lease(
-        self, holder: Holder | None = None, *, clock: Clock, ttl: timedelta = DEFAULT_TTL
+        self, holder: Holder | None = None, *, clock: Clock | None = None, ttl: timedelta = DEFAULT_TTL
     ) -> AbstractContextManager[Lease]:
         """The lease, held within a ``with`` block; by this process unless ``holder`` says otherwise.
 
-        Entering raises :class:`reconciler.model.errors.LockHeld` when another process holds it.
+        Its time is judged by the database's own clock, or by ``clock`` where one is given. Entering
+        raises :class:`reconciler.model.errors.LockHeld` when another process holds it.
         """
-        return leases.hold(self._db, holder=holder or Holder.here(clock), ttl=ttl, clock=clock)
+        return leases.hold(self._db, holder=holder, ttl=ttl, clock=clock)
 
     def unlock(self, token: int) -> LeaseRecord:
         """End the lease of a process that is gone, by the number that the refusal printed."""

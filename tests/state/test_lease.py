@@ -198,19 +198,19 @@ def test_holders_name_this_process(clock, monkeypatch):
 class Contenders(RuleBasedStateMachine):
     """Three appliers and a clock that jumps: at no time may two of them act, tokens only grow."""
 
-    folder = None
+    store = None
 
     def __init__(self):
         super().__init__()
         self.now = START
-        self.store = open_for_writing(str(self.folder.mktemp("contend") / "state.db"))
         self.held = {}
         self.tokens = []
 
     def teardown(self):
-        self.store.close()
+        for context, _lease in self.held.values():
+            context.__exit__(None, None, None)
 
-    @rule(seconds=st.sampled_from([0, 1, 19, 20, 40, 59, 60, 61, 3600]))
+    @rule(seconds=st.sampled_from([-86_400, -61, -1, 1, 19, 20, 40, 59, 60, 61, 3600]))
     def time_passes(self, seconds):
         self.now += timedelta(seconds=seconds)
 
@@ -243,8 +243,8 @@ class Contenders(RuleBasedStateMachine):
         assert able in ([], self.tokens[-1:])
 
 
-def test_no_sequence_of_events_lets_two_act(tmp_path_factory):
-    Contenders.folder = tmp_path_factory
+def test_no_sequence_of_events_lets_two_act(store):
+    Contenders.store = store
     run_state_machine_as_test(
         Contenders, settings=settings(max_examples=30, stateful_step_count=20, deadline=None)
     )
@@ -254,7 +254,7 @@ RACERS = """
     import os, sys
     from datetime import datetime, UTC
     from reconciler.model.errors import LockHeld
-    from reconciler.state.store import open_for_writing
+    from reconciler.state.store import open_for_reading, open_for_writing
     url, counter, racers, turns = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 
     def race():
@@ -306,7 +306,7 @@ PAUSED_HOLDER = """
     import sys
     from datetime import datetime, UTC
     from reconciler.model.errors import LockHeld
-    from reconciler.state.store import open_for_writing
+    from reconciler.state.store import open_for_reading, open_for_writing
     store = open_for_writing(sys.argv[1])
     with store.lease(clock=lambda: datetime.now(UTC)) as lease:
         lease.check()
