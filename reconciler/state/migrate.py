@@ -27,7 +27,7 @@ def revision(connection: Connection) -> str:
     if not sa.inspect(connection).has_table("alembic_version"):
         raise StateError(
             "the state database holds tables, but not this tool's",
-            hint="name another file with --state; nothing in this one was touched",
+            hint="name another --state (a file, a database, or a schema by search_path); nothing was touched",
         )
     found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all()
     if len(found) == 1 and found[0] in REVISIONS:

@@ -33,15 +33,16 @@ def open_for_reading(url: str) -> ReadState:
     """The state as it is, for a dry run: creates, migrates and locks nothing.
 
     A state that is not there yet reads as empty. Raise :class:`reconciler.model.errors.UsageError`
-    for a URL that names no file; each read raises :class:`reconciler.model.errors.StateError`.
+    for a URL that names none; each read raises :class:`reconciler.model.errors.StateError`.
     """
     return ReadState(reader(url))
 
 
 def open_for_writing(url: str) -> Store:
-    """The state to write, created (folder 0700, file 0600) and migrated as needed; close it after.
+    """The state to write, created (a file 0600 in a folder 0700) and migrated as needed; close it after.
 
-    Raise :class:`reconciler.model.errors.StateError` when that cannot be done.
+    Raise :class:`reconciler.model.errors.UsageError` for a URL that names none, and
+    :class:`reconciler.model.errors.StateError` when it cannot be had.
     """
     return Store(writer(url))
 

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.resources import folder
 
-HEAVY = ("ccxt", "aiohttp", "sqlalchemy", "rich")
+HEAVY = ("ccxt", "aiohttp", "sqlalchemy", "psycopg", "rich")
 PROBE = """
 import sys
 from reconciler.cli.entry import run

@@ -10,15 +10,15 @@ from reconciler.engine.settings import Settings
 from reconciler.engine.unlock import unlock
 from reconciler.model.errors import LockHeld, UsageError
 from reconciler.state.records import Holder
-from reconciler.state.store import open_for_writing
+from reconciler.state.store import open_for_reading, open_for_writing
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 ADA = Holder(host="server", pid=4711, user="ada", started_at=START)
 
 
 @pytest.fixture
-def settings(tmp_path):
-    return Settings(files=(), state=str(tmp_path / "kept" / "state.db"))
+def settings(state_url):
+    return Settings(files=(), state=state_url)
 
 
 def test_the_right_number_ends_it_says_whose_it_was_and_fences_the_holder_off(settings):
@@ -49,3 +49,4 @@ def test_a_state_that_is_not_there_is_not_made(settings, tmp_path):
     with pytest.raises(UsageError, match="nothing was ever applied"):
         unlock(settings, 1)
     assert list(tmp_path.iterdir()) == []
+    assert open_for_reading(settings.state).lease_record() is None

@@ -24,13 +24,8 @@ def spec(name="paper", type_="ledger"):
 
 
 @pytest.fixture
-def url(tmp_path):
-    return str(tmp_path / "state.db")
-
-
-@pytest.fixture
-def store(url):
-    with open_for_writing(url) as opened:
+def store(state_url):
+    with open_for_writing(state_url) as opened:
         yield opened
 
 
@@ -119,9 +114,9 @@ async def test_an_older_token_is_refused_and_changes_nothing(ledger, store):
         await ledger.disable("btc", token=new.token)
 
 
-async def test_a_dry_run_reads_the_same_and_may_not_act(ledger, url, token):
+async def test_a_dry_run_reads_the_same_and_may_not_act(ledger, state_url, token):
     await ledger.enable("btc", PAIRS, connection="main", token=token)
-    seen = open_runtime(spec(), state=open_for_reading(url))
+    seen = open_runtime(spec(), state=open_for_reading(state_url))
     assert await seen.read() == await ledger.read()
     for act in (
         seen.enable("eth", PAIRS, connection="main", token=token),

@@ -1,11 +1,14 @@
-"""A state file of one's own, and a clock that moves when told."""
+"""A state of one's own in each kind of database, and a clock that moves when told."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,12 +37,13 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
+    """Where ``url`` points to; who asks for it is about the file."""
     return tmp_path / "kept" / "state.db"
 
 
 @pytest.fixture
-def url(path: Path) -> str:
-    return f"sqlite:///{path}"
+def url(state_url: str) -> str:
+    return state_url
 
 
 @pytest.fixture
@@ -68,12 +72,24 @@ def traces() -> Callable[[Path], dict[str, tuple[bytes, int, int]]]:
 
 
 @pytest.fixture
-def spawn() -> Callable[..., subprocess.Popen[str]]:
-    """Starts Python on a piece of code, with its arguments, to talk to line by line."""
+def spawn() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts Python on a piece of code, with its arguments, to talk to line by line; ends with the test."""
+    started: list[subprocess.Popen[str]] = []
 
     def start(code: str, *arguments: object) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, text=True, bufsize=1, stdin=pipe, stdout=pipe, stderr=pipe)
+        child = subprocess.Popen(
+            command, text=True, bufsize=1, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+        )
+        started.append(child)
+        return child
 
-    return start
+    yield start
+    for child in started:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # with all that it forked, also when it is stopped
+        child.wait()
+        for stream in (child.stdin, child.stdout, child.stderr):
+            with suppress(BrokenPipeError):
+                stream.close()

@@ -280,8 +280,7 @@ def test_urls_name_files(url, end, tmp_path, monkeypatch):
         "sqlite:///:memory:",
         "sqlite:///x.db?mode=ro",
         "a\0b",
-        "postgresql://me:hunter2@host/db",
-        "mysql://x",
+        "mysql://me:hunter2@host/db",
         "sqlite://host/path",
     ],
 )

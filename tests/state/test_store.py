@@ -10,16 +10,18 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.errors import LockHeld, StateError
 from reconciler.model.plan import Action, ActionKind, InventoryItem, Outcome, OutcomeState
 from reconciler.state import schema, sqlite
+from reconciler.state.migrate import revision
 from reconciler.state.sqlite import WritableFile
 from reconciler.state.store import open_for_reading, open_for_writing
 
@@ -49,7 +51,7 @@ def test_the_file_and_its_folder_belong_to_the_owner_alone(store, path):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_the_file_is_a_durable_wal_database(store):
+def test_the_file_is_a_durable_wal_database(store, path):
     def ask(db):
         return [db.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
 
@@ -62,10 +64,11 @@ def test_a_place_that_cannot_have_a_write_ahead_log_is_refused():
         engine.connect()
 
 
-def test_the_shipped_migrations_make_exactly_the_tables_that_the_code_uses(store):
-    def differences(db):
-        return compare_metadata(MigrationContext.configure(db), schema.metadata)
+def differences(db):
+    return compare_metadata(MigrationContext.configure(db), schema.metadata)
 
+
+def test_the_shipped_migrations_make_exactly_the_tables_that_the_code_uses(store):
     assert store._db.read(differences) == []
 
 
@@ -77,6 +80,26 @@ def test_the_known_revisions_are_those_that_ship():
     shipped = [revision.revision for revision in script.walk_revisions()]
     assert tuple(reversed(shipped)) == schema.REVISIONS
     assert script.get_current_head() == schema.HEAD
+
+
+@pytest.mark.parametrize("released", schema.REVISIONS)
+def test_every_released_schema_is_brought_to_ours_with_what_it_holds(url, released, clock, monkeypatch):
+    row = "VALUES ('btc', 'paper', 'mexc', '{}', '2026-11-22 10:00:00+00:00')"
+    with monkeypatch.context() as then:
+        then.setattr("alembic.command.upgrade", partial(_upgrade_to, released, command.upgrade))
+        then.setattr("reconciler.state.migrate.HEAD", released)
+        with open_for_writing(url) as store:
+            store._db.write(lambda db: db.exec_driver_sql(f"INSERT INTO inventory {row}"))
+    with open_for_writing(url) as store:
+        kept = {"btc": item(clock, parameters={})}
+        assert store.inventory() == kept
+        assert store._db.read(revision) == schema.HEAD
+        assert store._db.read(differences) == []
+    assert open_for_reading(url).inventory() == kept
+
+
+def _upgrade_to(released, upgrade, config, _head):
+    upgrade(config, released)
 
 
 def test_a_migration_that_is_cut_off_leaves_nothing(path, url, monkeypatch):
@@ -258,26 +281,24 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     value=st.dictionaries(st.text(), JSON, max_size=4),
     moment=st.datetimes(datetime(1970, 1, 2), datetime(9000, 1, 1)),  # noqa: DTZ001 - the zone comes next
     minutes=st.integers(-720, 720),
 )
-def test_any_parameters_and_any_moment_come_back_as_they_were(tmp_path_factory, value, moment, minutes):
+def test_any_parameters_and_any_moment_come_back_as_they_were(store, value, moment, minutes):
     zone = timezone(timedelta(minutes=minutes))
     moment = moment.replace(tzinfo=zone)
-    url = str(tmp_path_factory.getbasetemp() / "roundtrip.db")
-    with open_for_writing(url) as store:
-        number = store.begin_pass(mode="apply", started_at=moment)
-        store.finish_pass(number, finished_at=moment, exit_code=0, summary=value)
-        (kept,) = store.passes(limit=1)
+    number = store.begin_pass(mode="apply", started_at=moment)
+    store.finish_pass(number, finished_at=moment, exit_code=0, summary=value)
+    (kept,) = store.passes(limit=1)
     assert kept.started_at == moment
     assert kept.started_at.tzinfo is UTC
     assert kept.summary == value
 
 
-def test_a_commit_is_on_the_disk_before_anybody_acts_on_it(url):
+def test_a_commit_is_on_the_disk_before_anybody_acts_on_it(url, path):
     """Invariant 7 stands on this: an intent that a power cut takes back was never recorded."""
     with open_for_writing(url) as store:
         modes = store._db.read(
