@@ -56,6 +56,13 @@ state = option(
     show_default=True,
     help="Where it is kept what this tool enabled.",
 )
+lock_timeout = option(
+    "--lock-timeout",
+    type=Seconds(min=0, max=86_400),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long an apply waits for another one to finish. [default: 0, not at all]",
+)
 timeout = option(
     "--timeout",
     type=Seconds(min=0.1, max=600),

@@ -65,6 +65,7 @@ class Root(LazyGroup):
     help="Only this connection or strategy; repeatable. Nothing else is touched or pruned.",
 )
 @options.state
+@options.lock_timeout
 @options.sops
 @options.endpoint
 @options.timeout

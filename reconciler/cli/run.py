@@ -8,7 +8,10 @@ import signal
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
+
+import click
 
 from reconciler.cli.logs import configure
 from reconciler.engine.settings import Settings
@@ -55,5 +58,9 @@ def settings_from(
                 line.erase()
 
         yield Settings(
-            endpoints=parse_endpoints(list(endpoints)), progress=progress, redactor=redactor, **chosen
+            endpoints=parse_endpoints(list(endpoints)),
+            progress=progress,
+            notice=partial(click.echo, err=True),
+            redactor=redactor,
+            **chosen,
         )

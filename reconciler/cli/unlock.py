@@ -10,13 +10,13 @@ from reconciler.engine.unlock import unlock
 
 
 @click.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("lock_id", metavar="LOCK_ID", type=click.IntRange(min=1))
 @options.state
-def command(*, number: int, state: str) -> None:
-    """End the lock with NUMBER, which the refusal of another apply printed.
+def command(*, lock_id: int, state: str) -> None:
+    """End the lock with LOCK_ID, which the refusal of another apply printed.
 
     A lock ends by itself after a minute without a sign of life, so this is only for the impatient.
     Its holder, should it still live, notices before its next action and does nothing more.
     """
-    holder = unlock(Settings(files=(), state=state), number)
+    holder = unlock(Settings(files=(), state=state), lock_id)
     screen.write(f"unlocked: it was held by {holder}")

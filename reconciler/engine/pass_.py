@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from reconciler import __version__
 from reconciler.checks import evaluate_strategy, permits
 from reconciler.engine.choose import chosen_connections, named_connections
 from reconciler.engine.files import read
+from reconciler.engine.lock import held
 from reconciler.engine.policy import policy_findings
 from reconciler.engine.settings import Settings
 from reconciler.engine.survey import Survey, survey
@@ -25,8 +26,6 @@ from reconciler.planning.file import PlanFile
 from reconciler.planning.plan import ended, make_plan, require_targets
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from reconciler.runtimes.interface import Runtime
     from reconciler.state.lease import Lease
     from reconciler.state.store import ReadState, Store
@@ -84,8 +83,8 @@ async def converge(settings: Settings, *, reviewed: PlanFile | None = None) -> R
 
     started = settings.now()
     desired = read(settings.files)
-    with open_for_writing(settings.state) as store, store.lease(clock=settings.lease_clock) as lease:
-        async with _kept(lease):
+    with open_for_writing(settings.state) as store:
+        async with held(store, settings) as lease:
             number = store.begin_pass(
                 mode=Mode.APPLY.value, started_at=started, digest=reviewed.digest if reviewed else None
             )
@@ -180,18 +179,6 @@ def _ended_by_errors(store: Store, number: int, settings: Settings) -> Iterator[
         with suppress(StateError):  # what ended it may be that nothing can be recorded
             store.finish_pass(number, finished_at=settings.now(), exit_code=error.exit_code, summary={})
         raise
-
-
-@asynccontextmanager
-async def _kept(lease: Lease) -> AsyncIterator[None]:
-    """Renew the lease in the background for as long as the block runs."""
-    keeping = asyncio.create_task(lease.keep())
-    try:
-        yield
-    finally:
-        keeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeping
 
 
 def _report(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -24,7 +25,9 @@ class Settings:
 
     ``state`` is empty for a run that needs none. ``endpoints`` maps ``mexc`` or ``kucoin.futures``
     to a base URL; ``timeout`` is in seconds for one request; ``targets`` are ids of connections or
-    strategies; ``redactor`` learns every secret that the run decrypts.
+    strategies; ``redactor`` learns every secret that the run decrypts. ``lock_timeout`` is in seconds,
+    how long an apply waits for another one; ``notice`` is called with what a person may want to know
+    meanwhile.
     """
 
     files: tuple[str, ...]
@@ -34,9 +37,12 @@ class Settings:
     timeout: float = 10.0
     max_parallel: int = 64
     targets: tuple[str, ...] = ()
+    lock_timeout: float = 0.0
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     now: Callable[[], datetime] = utc_now
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     progress: Progress | None = None
+    notice: Callable[[str], None] | None = None
     redactor: Redactor = field(default_factory=Redactor)
 
     @property

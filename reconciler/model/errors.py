@@ -243,10 +243,18 @@ class ThresholdExceeded(ReconcilerError):
 
 
 class LockHeld(ReconcilerError):
-    """Another applier holds the lease, or this one lost it."""
+    """Another applier holds the lease, or this one lost it.
+
+    Where another holds it, ``holder`` says who, and ``lock_id`` is what ``reconcile unlock`` takes.
+    """
 
     exit_code = ExitCode.LOCK
     code = "lock"
+
+    def __init__(self, message: str, *, hint: str = "", holder: str = "", lock_id: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.holder = holder
+        self.lock_id = lock_id
 
 
 class StalePlan(ReconcilerError):

@@ -205,7 +205,9 @@ def _held_by_another(record: LeaseRecord) -> LockHeld:
     return LockHeld(
         f"another apply holds the lock: {record.holder} (until {until} unless it renews)",
         hint=(
-            "wait for it to finish; if that process is gone the lock ends by itself at that time, "
-            f"or at once with `reconcile unlock {record.token}`"
+            "wait for it to finish (--lock-timeout SECONDS does); if that process is gone the lock ends by "
+            f"itself at that time, or at once with `reconcile unlock {record.token}`"
         ),
+        holder=str(record.holder),
+        lock_id=record.token,
     )
