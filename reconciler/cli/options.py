@@ -8,6 +8,11 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from reconciler.cli.passwords import warn_of_password
+
+#: Not shown by ``show_default``: in ``reconcile --state URL COMMAND --help`` click would show that URL.
+STATE: Final = "sqlite:///.reconciler/state.db"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: The names of ``output.registry``, which ``--help`` need not import; a test holds the two together.
@@ -52,9 +57,9 @@ endpoint = option(
 state = option(
     "--state",
     metavar="URL",
-    default="sqlite:///.reconciler/state.db",
-    show_default=True,
-    help="Where it is kept what this tool enabled.",
+    default=STATE,
+    callback=warn_of_password,
+    help=f"Where it is kept what this tool enabled: a file, or postgresql://user@host/db. [default: {STATE}]",
 )
 lock_timeout = option(
     "--lock-timeout",

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from reconciler.cli.logs import configure
+from reconciler.cli.passwords import passwords
 from reconciler.engine.settings import Settings
 from reconciler.live.endpoints import parse_endpoints
 from reconciler.output.progress import ProgressLine
@@ -49,6 +50,7 @@ def settings_from(
 ) -> Iterator[Settings]:
     """The settings that the options ask for; the progress line goes once all is read, or on the way out."""
     redactor = configure(verbose=verbose)
+    redactor.add(passwords(chosen.get("state", "")))
     with ProgressLine(sys.stderr, isatty=sys.stderr.isatty(), environment=os.environ) as line:
 
         def progress(done: int, total: int) -> None:
