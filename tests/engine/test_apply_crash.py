@@ -19,7 +19,7 @@ from reconciler.engine.apply import apply, recover
 from reconciler.model.plan import Action, ActionKind, OutcomeState, Plan
 from reconciler.planning.canonical import same_parameters
 from reconciler.runtimes.ledger import Ledger
-from reconciler.state.sqlite import WritableFile, locate
+from reconciler.state.database import writer
 from reconciler.state.store import Store, open_for_writing
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -33,15 +33,15 @@ class Killed(BaseException):
 class Mortal:
     """A database whose process dies before or after its n-th write, and then does nothing more."""
 
-    def __init__(self, path, *, dies_at=None, after=False):
-        self.file = WritableFile(path)
+    def __init__(self, database, *, dies_at=None, after=False):
+        self.database = database
         self.writes = itertools.count()
         self.dies_at, self.after, self.dead = dies_at, after, False
 
     def read(self, work):
         if self.dead:
             raise Killed
-        return self.file.read(work)
+        return self.database.read(work)
 
     def write(self, work):
         if self.dead:
@@ -49,13 +49,13 @@ class Mortal:
         self.dead = next(self.writes) == self.dies_at
         if self.dead and not self.after:
             raise Killed
-        result = self.file.write(work)
+        result = self.database.write(work)
         if self.dead:
             raise Killed
         return result
 
     def close(self):
-        self.file.close()
+        self.database.close()
 
 
 class Watched(Ledger):
@@ -101,9 +101,9 @@ async def one_pass(store, desired, clock):
     return len(made.changes)
 
 
-def run_pass(path, desired, hours, **death):
+def run_pass(url, desired, hours, **death):
     """A pass at its own hour, so that a dead holder's lease has ended. ``None`` when it was killed."""
-    with Store(Mortal(path, **death)) as store, contextlib.suppress(Killed):
+    with Store(Mortal(writer(str(url)), **death)) as store, contextlib.suppress(Killed):
         return asyncio.run(one_pass(store, desired, lambda: START + timedelta(hours=hours)))
     return None
 
@@ -112,13 +112,37 @@ def run_pass(path, desired, hours, **death):
 def template(tmp_path_factory):
     """A state in which somebody else runs a strategy of theirs; copied, since making one is slow."""
     path = tmp_path_factory.mktemp("template") / "state.db"
-    with open_for_writing(str(path)) as store, store.lease(clock=lambda: START) as lease:
-        store.ledger_enable("paper", "theirs", THEIRS["theirs"], connection="main", token=lease.token)
+    have_theirs(str(path))
     return path
 
 
-def assert_converged(path, desired):
-    with open_for_writing(str(path)) as store:
+def have_theirs(url):
+    with open_for_writing(url) as store, store.lease(clock=lambda: START) as lease:
+        store.ledger_enable("paper", "theirs", THEIRS["theirs"], connection="main", token=lease.token)
+
+
+@pytest.fixture
+def copies(request, tmp_path):
+    """Makes as many copies of the template as are asked for, in each kind of database; gives their URLs."""
+    if request.param == "sqlite":
+        path = request.getfixturevalue("template")
+        yield lambda count: [str(shutil.copy(path, tmp_path / f"{number}.db")) for number in range(count)]
+        return
+    postgres = request.getfixturevalue("postgres")
+    made = [postgres.new()]
+    have_theirs(postgres.url(made[0]))
+
+    def copy(count):
+        made.extend(postgres.new(template=made[0]) for _ in range(count))
+        return [postgres.url(name) for name in made[1:]]
+
+    yield copy
+    for name in made:
+        postgres.drop(name)
+
+
+def assert_converged(url, desired):
+    with open_for_writing(str(url)) as store:
         held = store.ledger_rows("paper")
         running = {key: dict(item.parameters) for key, item in held.items() if item.enabled}
         assert running == {**desired, **THEIRS}
@@ -166,48 +190,53 @@ def test_any_history_of_changes_and_deaths_converges(template, tmp_path_factory,
 
 
 KILLED_FOR_REAL = """
-    import asyncio, importlib.util, os, shutil, signal, sys
-    from pathlib import Path
+    import importlib.util, os, signal, sys
 
-    spec = importlib.util.spec_from_file_location("crash", sys.argv[1])
+    file, moment, points, *urls = sys.argv[1:]
+    spec = importlib.util.spec_from_file_location("crash", file)
     crash = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(crash)
-    folder, after = Path(sys.argv[2]), sys.argv[3] == "after"
 
     class Shot(crash.Mortal):
         def write(self, work):
             shoot = next(self.writes) == self.dies_at
             if shoot and not self.after:
                 os.kill(os.getpid(), signal.SIGKILL)
-            result = self.file.write(work)
+            result = self.database.write(work)
             if shoot:
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 
     crash.Mortal = Shot
-    for point in range(12):
-        path = shutil.copy(sys.argv[4], folder / f"{point}.db")
+    for point, url in zip(map(int, points.split()), urls, strict=True):
         child = os.fork()
         if not child:
-            crash.run_pass(path, crash.FIRST, 1)
-            crash.run_pass(path, crash.SECOND, 2, dies_at=point, after=after)
+            crash.run_pass(url, crash.FIRST, 1)
+            crash.run_pass(url, crash.SECOND, 2, dies_at=point, after=moment == "after")
             os._exit(0)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_kill_minus_nine_at_every_write_is_mended_by_the_next_pass(template, tmp_path, moment):
-    code = textwrap.dedent(KILLED_FOR_REAL)
-    command = [sys.executable, "-c", code, __file__, str(tmp_path), moment, str(template)]
+@pytest.mark.parametrize(
+    ("copies", "moment", "points"),
+    [
+        ("sqlite", "before", range(12)),
+        ("sqlite", "after", range(12)),
+        ("postgresql", "after", (0, 2, 5, 7, 11)),
+    ],
+    indirect=["copies"],
+)
+def test_kill_minus_nine_at_every_write_is_mended_by_the_next_pass(copies, moment, points):
+    code, urls = textwrap.dedent(KILLED_FOR_REAL), copies(len(points))
+    command = [sys.executable, "-c", code, __file__, moment, " ".join(map(str, points)), *urls]
     child = subprocess.run(command, check=False, capture_output=True, text=True)
     assert child.returncode == 0, child.stderr
-    assert child.stdout.split() == ["-9"] * 11 + ["0"], child.stderr
-    for point in range(12):
-        path = locate(str(tmp_path / f"{point}.db"))
-        run_pass(path, SECOND, 3)
-        assert_converged(path, SECOND)
-        assert run_pass(path, SECOND, 4) == 0
+    assert child.stdout.split() == ["-9"] * (len(points) - 1) + ["0"], child.stderr
+    for url in urls:
+        run_pass(url, SECOND, 3)
+        assert_converged(url, SECOND)
+        assert run_pass(url, SECOND, 4) == 0
 
 
 async def test_a_second_pass_finds_nothing_to_do_and_writes_no_journal(tmp_path):

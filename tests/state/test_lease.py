@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,7 +19,7 @@ from hypothesis.stateful import (
 from reconciler.model.errors import ExitCode, LockHeld, StateError, UsageError
 from reconciler.model.plan import Action, ActionKind, Outcome, OutcomeState
 from reconciler.state.records import Holder
-from reconciler.state.store import open_for_reading, open_for_writing
+from reconciler.state.store import open_for_writing
 
 ACTION = Action(kind=ActionKind.ENABLE, strategy="btc", runtime="paper", reason="")
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -248,94 +247,3 @@ def test_no_sequence_of_events_lets_two_act(store):
     run_state_machine_as_test(
         Contenders, settings=settings(max_examples=30, stateful_step_count=20, deadline=None)
     )
-
-
-RACERS = """
-    import os, sys
-    from datetime import datetime, UTC
-    from reconciler.model.errors import LockHeld
-    from reconciler.state.store import open_for_reading, open_for_writing
-    url, counter, racers, turns = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-
-    def race():
-        clock = lambda: datetime.now(UTC)
-        with open_for_writing(url) as store:
-            won = 0
-            while won < turns:
-                try:
-                    with store.lease(clock=clock) as lease:
-                        with open(counter) as file:
-                            seen = int(file.read())
-                        os.sched_yield()
-                        with open(counter, "w") as file:
-                            file.write(str(seen + 1))
-                        store.ledger_enable("paper", str(seen), {}, connection="main", token=lease.token)
-                    won += 1
-                except LockHeld:
-                    os.sched_yield()
-
-    children = []
-    for racer in range(racers):
-        child = os.fork()
-        if not child:
-            try:
-                race()
-            except BaseException as error:
-                print(repr(error), file=sys.stderr, flush=True)
-                os._exit(1)
-            os._exit(0)
-        children.append(child)
-    sys.exit(max(os.waitpid(child, 0)[1] for child in children) != 0)
-"""
-
-
-def test_eight_processes_race_and_no_update_is_lost(store, url, tmp_path, spawn):
-    store.close()
-    racers, turns, counter = 8, 25, tmp_path / "counter"
-    counter.write_text("0")
-    with spawn(RACERS, url, counter, racers, turns) as child:
-        _out, problems = child.communicate()
-    assert child.returncode == 0, problems
-    assert counter.read_text() == str(racers * turns)
-    state = open_for_reading(url)
-    assert len(state.ledger_rows("paper")) == racers * turns
-    assert state.lease_record().token >= racers * turns
-
-
-PAUSED_HOLDER = """
-    import sys
-    from datetime import datetime, UTC
-    from reconciler.model.errors import LockHeld
-    from reconciler.state.store import open_for_reading, open_for_writing
-    store = open_for_writing(sys.argv[1])
-    with store.lease(clock=lambda: datetime.now(UTC)) as lease:
-        lease.check()
-        print("ready", flush=True)
-        sys.stdin.readline()
-        if sys.argv[2] == "checks-again":
-            attempt = lease.check
-        else:
-            attempt = lambda: store.ledger_enable("paper", "btc", {}, connection="main", token=lease.token)
-        try:
-            attempt()
-            print("acted", flush=True)
-        except LockHeld:
-            print("refused", flush=True)
-"""
-
-
-@pytest.mark.parametrize("manner", ["checks-again", "had-checked-before-it-was-paused"])
-def test_a_stopped_process_is_refused_when_it_wakes(store, url, manner, spawn):
-    store.close()
-    with spawn(PAUSED_HOLDER, url, manner) as holder:
-        assert holder.stdout.readline() == "ready\n"
-        holder.send_signal(signal.SIGSTOP)
-        with open_for_writing(url) as other:
-            an_hour_on = other.lease_record().expires_at + timedelta(hours=1)
-            with other.lease(clock=lambda: an_hour_on) as successor:
-                holder.stdin.write("wake\n")
-                holder.send_signal(signal.SIGCONT)
-                assert holder.stdout.readline() == "refused\n"
-                holder.stdin.close()
-                successor.check()
-            assert other.ledger_rows("paper") == {}
