@@ -19,7 +19,7 @@ from reconciler.engine.settings import Settings
 from reconciler.engine.survey import Survey, survey
 from reconciler.engine.verdict import exit_code, unknown_connections
 from reconciler.model.desired import Desired, RuntimeSpec
-from reconciler.model.errors import Mark, ReconcilerError, StateError
+from reconciler.model.errors import ExitCode, Mark, ReconcilerError, StateError, most_urgent
 from reconciler.model.plan import InventoryItem, Outcome, Plan, RunningStrategy
 from reconciler.model.report import Mode, Report
 from reconciler.planning.file import PlanFile
@@ -95,10 +95,7 @@ async def converge(settings: Settings, *, reviewed: PlanFile | None = None) -> R
                     reviewed.require_same(seen.plan)
                 outcomes = await _apply(seen, store, lease, settings, number)
         report = _report(Mode.APPLY, seen, started, recovered=recovered, outcomes=outcomes, lost=lease.lost)
-        store.finish_pass(
-            number, finished_at=settings.now(), exit_code=report.exit_code, summary=_summary(report)
-        )
-    return report
+        return _recorded(report, store, number, settings)
 
 
 async def _look(desired: Desired, state: ReadState, settings: Settings) -> _Seen:
@@ -168,6 +165,19 @@ async def _apply(
     return await apply(
         seen.plan, runtimes=seen.runtimes, store=store, lease=lease, clock=settings.now, pass_id=number
     )
+
+
+def _recorded(report: Report, store: Store, number: int, settings: Settings) -> Report:
+    """``report``, kept as the end of this pass. What was done is told even where that cannot be kept."""
+    try:
+        store.finish_pass(
+            number, finished_at=settings.now(), exit_code=report.exit_code, summary=_summary(report)
+        )
+    except StateError as error:
+        if settings.notice:
+            settings.notice(f"the end of this pass could not be recorded: {error}")
+        return replace(report, exit_code=most_urgent((report.exit_code, ExitCode.FAILED)))
+    return report
 
 
 @contextmanager
