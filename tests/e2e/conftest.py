@@ -41,6 +41,7 @@ class Site:
     root: Path
     sandbox: SandboxThread
     environment: dict[str, str] = field(default_factory=dict)
+    database: str | None = None
 
     @property
     def config(self) -> Path:
@@ -58,7 +59,7 @@ class Site:
         subcommand = arguments[:1] if arguments and not arguments[0].startswith("-") else ()
         rest = arguments[len(subcommand) :]
         if not subcommand:
-            common += ["--state", f"sqlite:///{self.state}"]
+            common += ["--state", self.database or f"sqlite:///{self.state}"]
         return [*subcommand, *common, *rest]
 
     def run(self, *arguments: str, raw: bool = False, **more: Any) -> subprocess.CompletedProcess[str]:
