@@ -292,7 +292,8 @@ def test_the_loop_ends_with_what_no_repetition_mends(tmp_path, code):
 
 
 def test_a_pass_under_way_is_told_to_end_and_waited_for(tmp_path):
-    body = f"trap 'echo ended > {tmp_path}/ended; exit 130' TERM\necho > {tmp_path}/ready\nsleep 20 >/dev/null 2>&1 & wait"
+    trap = f"trap 'echo ended > {tmp_path}/ended; exit 130' TERM"
+    body = f"{trap}\necho > {tmp_path}/ready\nsleep 20 >/dev/null 2>&1 & wait"
     loop = Loop(tmp_path, body)
     loop.until((tmp_path / "ready").exists)
     loop.end()
