@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from reconciler.model.errors import UsageError
@@ -19,6 +20,10 @@ _MAIN: Final = (
 )
 _RANGE: Final = "..."
 
+#: Where git looks for a short name, and what may stand behind one.
+_SPACES: Final = ("refs/tags/", "refs/heads/", "refs/remotes/")
+_SUFFIX: Final = re.compile(r"[~^:]|@\{")
+
 
 def resolve(git: Git, base: str | None, head: str | None) -> tuple[Revision, Revision]:
     """Base and head of a review.
@@ -35,28 +40,36 @@ def resolve(git: Git, base: str | None, head: str | None) -> tuple[Revision, Rev
         return _forked(git, base or "HEAD", head)
     if base:
         return Revision(name=base, commit=commit(git, base)), _head(git, head)
-    return _forked(git, main_branch(git), head)
+    main = main_branch(git)
+    return _forked(git, main, head, shown=_short(main))
 
 
 def commit(git: Git, name: str) -> str:
-    """The full id of the commit that ``name`` stands for. Raise ``UsageError`` for what is none."""
-    found = git.try_line("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    """The full id of the commit that ``name`` stands for.
+
+    Raise ``UsageError`` for what is none, and for the name of two different ones: a tag called like the
+    main branch comes before it, and whoever may push tags would choose what a change is compared with.
+    """
+    found = _found(git, name)
     if not found:
         hint = "name a branch, a tag or a commit that this clone has"
         if is_shallow(git):
             hint = "this clone is shallow: fetch it whole (git fetch --unshallow, or fetch-depth: 0)"
         raise UsageError(f"{name!r} is no commit of this repository", hint=hint)
+    if len(refs := _refs(git, _SUFFIX.split(name, maxsplit=1)[0])) > 1:
+        raise UsageError(
+            f"{name!r} is the name of more than one thing here, of different commits",
+            hint=f"write which one: {' or '.join(refs)}",
+        )
     return found
 
 
 def main_branch(git: Git) -> str:
-    """The name of the main branch. Raise ``UsageError`` where none can be told."""
+    """The main branch's ref in full. Raise ``UsageError`` where none can be told."""
     remote = git.try_line("symbolic-ref", "--quiet", "refs/remotes/origin/HEAD")
     for name in (remote, *_MAIN):
-        if name and git.try_line(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
-        ):
-            return name.removeprefix("refs/remotes/").removeprefix("refs/heads/")
+        if name and _found(git, name):
+            return name
     raise UsageError("no main branch was found", hint="name what to compare with: reconcile diff BASE")
 
 
@@ -69,8 +82,28 @@ def _head(git: Git, name: str | None) -> Revision:
     return Revision(name=name, commit=commit(git, name)) if name else WORKING_TREE
 
 
-def _forked(git: Git, other: str, head: str | None) -> tuple[Revision, Revision]:
-    """The merge base of ``other`` and the head, against the head."""
+def _found(git: Git, name: str) -> str | None:
+    return git.try_line("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+
+
+def _refs(git: Git, name: str) -> tuple[str, ...]:
+    """The refs that a short name may stand for, if they are of different commits.
+
+    ``HEAD`` and full names come before all others (https://git-scm.com/docs/gitrevisions).
+    """
+    if name in {"", "HEAD"} or name.startswith("refs/"):
+        return ()
+    named = {f"{space}{name}": _found(git, f"{space}{name}") for space in _SPACES}
+    held = {ref: commit_id for ref, commit_id in named.items() if commit_id}
+    return tuple(held) if len({*held.values()}) > 1 else ()
+
+
+def _short(ref: str) -> str:
+    return ref.removeprefix("refs/remotes/").removeprefix("refs/heads/")
+
+
+def _forked(git: Git, other: str, head: str | None, *, shown: str | None = None) -> tuple[Revision, Revision]:
+    """The merge base of ``other``, which is ``shown`` as that, and the head, against the head."""
     here = _head(git, head)
     base = git.try_line(
         "merge-base", "--end-of-options", commit(git, other), here.commit or commit(git, "HEAD")
@@ -78,7 +111,7 @@ def _forked(git: Git, other: str, head: str | None) -> tuple[Revision, Revision]
     if not base:
         shallow = "fetch it whole (git fetch --unshallow, or fetch-depth: 0)" if is_shallow(git) else ""
         raise UsageError(
-            f"{other!r} and {here.name!r} have no common commit here",
+            f"{shown or other!r} and {here.name!r} have no common commit here",
             hint=shallow or "name the base itself: reconcile diff BASE",
         )
-    return Revision(name=f"merge base with {other}", commit=base), here
+    return Revision(name=f"merge base with {shown or other}", commit=base), here

@@ -538,3 +538,21 @@ def test_a_commit_may_be_known_by_the_other_hash(repo, tmp_path, monkeypatch):
     look = repo.review("main")
     assert look.passes
     assert not look.review.differs
+
+
+@pytest.mark.parametrize("base", [None, "main", "main...", "main~0"])
+@pytest.mark.parametrize("space", ["refs/tags/", "refs/remotes/"])
+def test_a_ref_called_like_the_main_branch_never_stands_in_for_it(repo, base, space):
+    repo.change("connections.yaml", '"500"', '"900"')
+    repo.git("update-ref", f"{space}main", repo.commit())
+    if base is None:
+        look = repo.review(None, "branch")
+        assert [leaf.new for leaf in look.change("strategies", "btc-eth").leaves] == ["900"]
+        return
+    with pytest.raises(UsageError, match="more than one thing"):
+        repo.review(base, None if "..." in base else "branch")
+
+
+def test_two_refs_of_one_commit_are_no_question(repo):
+    repo.git("tag", "main", "main")
+    assert repo.review("main", "branch").passes
