@@ -80,7 +80,8 @@ class RevisionFiles:
     def _folder(self, found: Found, folder: str, seen: set[str]) -> None:
         start = f"{folder}/" if folder != _TOP else ""
         below = [path for path in self._tree.entries if path.startswith(start)]
-        wanted = [path for path in sorted(below) if _in_folder(path.removeprefix(start))]
+        seen_here = (path for path in sorted(below) if not _hidden(path.removeprefix(start)))
+        wanted = [path for path in seen_here if is_configuration(path) or self._may_be_folder(path)]
         for path in wanted:
             if self._tree.entries[path] is not Kind.FILE:
                 _refuse_kind(found, path)
@@ -93,6 +94,14 @@ class RevisionFiles:
         elif below and not wanted and not self._absent:
             found.refuse_empty(folder)
 
+    def _may_be_folder(self, path: str) -> bool:
+        """Whether a checkout may hold a folder here that this tree does not show: it would be read there."""
+        target = self._tree.target(path)
+        if target is None:
+            return self._tree.entries[path] is not Kind.FILE
+        led = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+        return self._tree.entries.get(led) is not Kind.FILE
+
     def _read(self, found: Found, path: str, root: str, seen: set[str], *, named: bool) -> None:
         if path in seen:
             return
@@ -104,9 +113,9 @@ class RevisionFiles:
             found.sources.append(Source(file=path, root=root, data=data, named=named))
 
 
-def _in_folder(path: str) -> bool:
-    """Whether a file in a folder may be configuration: no part of its path is hidden."""
-    return is_configuration(path) and not any(part.startswith(".") for part in path.split("/"))
+def _hidden(path: str) -> bool:
+    """Whether some part of a path in a folder is hidden, and so no configuration."""
+    return any(part.startswith(".") for part in path.split("/"))
 
 
 def _refuse_kind(found: Found, path: str) -> None:

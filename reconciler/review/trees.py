@@ -18,6 +18,7 @@ from reconciler.review.git import Git
 #: Bytes of the largest file that is looked into; configuration has at most this.
 MAX_BYTES: Final = 8 * 1024 * 1024
 
+_MAX_TARGET: Final = 4096
 _SHA1_LENGTH: Final = 40
 
 
@@ -50,6 +51,9 @@ class Tree(Protocol):
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes; ``None`` for what is no file, too large (:data:`MAX_BYTES`) or not here."""
+
+    def target(self, path: str) -> str | None:
+        """What a link says, without following it; ``None`` for what is no link or not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,14 @@ class CommitTree:
             return None
         return self._git.blob(entry.oid, limit=MAX_BYTES)
 
+    def target(self, path: str) -> str | None:
+        """The blob of a link."""
+        entry = self._found.get(path)
+        if entry is None or entry.kind is not Kind.LINK:
+            return None
+        said = self._git.blob(entry.oid, limit=_MAX_TARGET)
+        return None if said is None else os.fsdecode(said)
+
 
 def _parsed(field: str) -> tuple[str, _Entry]:
     """An entry as git writes it: mode, type and id, then a tab and the path."""
@@ -118,7 +130,7 @@ class WorkTree:
         """The id that a commit would give the file or link; none of a submodule or of what cannot be read."""
         if path not in self._identities:
             kind = self._entries[path]
-            self._note(path, self._target(path) if kind is Kind.LINK else self._bytes(path))
+            self._note(path, self._said(path) if kind is Kind.LINK else self._bytes(path))
         return self._identities[path]
 
     def read(self, path: str) -> bytes | None:
@@ -128,6 +140,11 @@ class WorkTree:
         data = self._bytes(path)
         self._note(path, data)
         return data
+
+    def target(self, path: str) -> str | None:
+        """What the link says now."""
+        said = self._said(path) if self._entries.get(path) is Kind.LINK else None
+        return None if said is None else os.fsdecode(said)
 
     def _note(self, path: str, data: bytes | None) -> None:
         if data is None:
@@ -155,8 +172,7 @@ class WorkTree:
             raise OSError(errno.ELOOP, "a folder of the path is a link")
         return real
 
-    def _target(self, path: str) -> bytes | None:
-        """What a link says, without following it."""
+    def _said(self, path: str) -> bytes | None:
         try:
             return os.fsencode(os.readlink(self._real(path)))  # noqa: PTH115 - a Path would normalise it
         except (OSError, ValueError):

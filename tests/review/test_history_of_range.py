@@ -556,3 +556,58 @@ def test_a_ref_called_like_the_main_branch_never_stands_in_for_it(repo, base, sp
 def test_two_refs_of_one_commit_are_no_question(repo):
     repo.git("tag", "main", "main")
     assert repo.review("main", "branch").passes
+
+
+EVIL = """\
+version: 1
+strategies:
+  evil: {name: Evil, connection: mexc-spot-main, runtime: paper, enabled: true, pairs: [BTC/USDT]}
+"""
+
+
+def in_folder(repo):
+    """The configuration in a folder of its own, on main as well."""
+    repo.git("switch", "--quiet", "main")
+    repo.path("conf").mkdir()
+    for name in ("connections.yaml", "secrets"):
+        repo.git("mv", name, f"conf/{name}")
+    repo.commit("a folder")
+    repo.git("switch", "--quiet", "--force-create", "branch")
+
+
+@pytest.mark.parametrize("target", [".hidden", "../conf/.hidden", "y", "nothing"])
+def test_a_link_that_leads_to_a_folder_hides_no_configuration(repo, target):
+    in_folder(repo)
+    repo.write("conf/.hidden/evil.yaml", EVIL)
+    repo.path("conf/y").symlink_to(".hidden")
+    repo.path("conf/x").symlink_to(target)
+    repo.commit()
+    for head in ("branch", None):
+        look = repo.review("main", head, files=("conf",))
+        assert look.fails == {"special-file"}
+        assert "conf/x" in {one.mark.file for one in look.review.concerns}
+
+
+def test_a_link_to_a_file_that_is_no_configuration_is_left_alone(repo):
+    in_folder(repo)
+    repo.path("conf/README.md").symlink_to("../README.md")
+    repo.path("conf/.hidden").symlink_to("secrets")
+    repo.commit()
+    assert repo.review("main", "branch", files=("conf",)).passes
+
+
+def test_a_submodule_in_the_folder_hides_no_configuration(repo):
+    in_folder(repo)
+    commit = repo.git("rev-parse", "HEAD")
+    repo.git("update-index", "--add", "--cacheinfo", f"160000,{commit},conf/x")
+    repo.git("commit", "--quiet", "--message=a submodule")
+    assert repo.review("main", "branch", files=("conf",)).fails == {"special-file"}
+
+
+def test_a_repository_inside_the_working_tree_hides_no_configuration(repo):
+    in_folder(repo)
+    repo.git("init", "--quiet", "conf/x")
+    repo.write("conf/x/evil.yaml", EVIL)
+    repo.git("add", "--all", at=repo.path("conf/x"))
+    repo.git("commit", "--quiet", "--message=inner", at=repo.path("conf/x"))
+    assert repo.review("main", None, files=("conf",)).fails == {"special-file"}
