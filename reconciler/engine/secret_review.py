@@ -22,6 +22,7 @@ from reconciler.review.suspicions import copied, suspicions
 from reconciler.review.trees import Kind
 from reconciler.secrets.creation_rules import FILE_NAME, lint_rules
 from reconciler.secrets.credentials import inspect_all
+from reconciler.secrets.recipients import GROUPS, spellings
 
 Blob = Callable[[str], bytes | None]
 """Gives the bytes of an object by its id."""
@@ -76,17 +77,38 @@ def _between(old: Collection[str], new: Collection[str], past: History, blob: Bl
 
 def secret_concerns(base: Side, head: Side, found: Sequence[tuple[Pair, SecretChange]]) -> Iterator[Concern]:
     """Everything that speaks against the secrets of ``head``, of files that the change touches."""
-    policy = head.loaded.desired.policy
-    known = {holder.identity for sealed in base.sealed.values() for holder in sealed.holders}
-    known |= {
-        holder for one in (base, head) for rules in one.rules.values() for r in rules for holder in r.holders
-    }
+    named = any(head.loaded.desired.policy.recipients.values())
+    known = _vouched(base, head)
     for pair, change in found:
-        yield from suspicions(pair, change, known=known, named=any(policy.recipients.values()))
+        yield from suspicions(
+            pair,
+            change,
+            known=known | _ruled(head, pair.file),
+            judged=named and pair.file in head.users,
+        )
     yield from copied(base.sealed, head.sealed)
     yield from _judged(base, head, {pair.file for pair, _ in found})
     yield from _rules(base, head)
     yield from _linked_rules(base, head)
+
+
+def _vouched(base: Side, head: Side) -> frozenset[str]:
+    """Recipients whom the base names anywhere, or the policy of the head."""
+    held = (holder.identity for sealed in base.sealed.values() for holder in sealed.holders)
+    ruled = (holder for rules in base.rules.values() for rule in rules for holder in rule.holders)
+    policy = (
+        f"{group} {one.rstrip('/')}"
+        for group, members in head.loaded.desired.policy.recipients.items()
+        for name in members
+        for one in spellings(group, dict.fromkeys(GROUPS.get(group, ())[:1], name))
+    )
+    return frozenset((*held, *ruled, *policy))
+
+
+def _ruled(head: Side, file: str) -> frozenset[str]:
+    """Recipients whom the rules above one file name in the head; those elsewhere vouch for nobody in it."""
+    path = _nearest(file, head.rules)
+    return frozenset(holder for rule in head.rules[path] for holder in rule.holders) if path else frozenset()
 
 
 def _judged(base: Side, head: Side, files: set[str]) -> Iterator[Concern]:
@@ -154,7 +176,7 @@ def _linked_rules(base: Side, head: Side) -> Iterator[Concern]:
             )
 
 
-def _nearest(file: str, rules: dict[str, list[Path]]) -> str | None:
+def _nearest(file: str, rules: Collection[str]) -> str | None:
     """The ``.sops.yaml`` in the file's folder, or the nearest above it."""
     folder = posixpath.dirname(file)
     while True:

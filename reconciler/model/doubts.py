@@ -59,7 +59,7 @@ UNKNOWN: Final = Doubt(
     code="recipient-unknown",
     title="Nobody vouches for a recipient",
     cause=(
-        "The file can be opened by a key that neither policy, nor any .sops.yaml, nor a file of the base"
+        "The file can be opened by a key that neither policy, nor the .sops.yaml above it, nor the base"
         " names."
     ),
     fix=(

@@ -13,16 +13,18 @@ from reconciler.review.leaves import shown
 from reconciler.review.secrets import Pair
 
 
-def suspicions(pair: Pair, change: SecretChange, *, known: Collection[str], named: bool) -> Iterator[Concern]:
+def suspicions(
+    pair: Pair, change: SecretChange, *, known: Collection[str], judged: bool
+) -> Iterator[Concern]:
     """Everything about one secret file that fails or should be told.
 
-    ``known`` are the recipients that the base's files or any ``.sops.yaml`` name; where ``named``,
-    policy names them and has judged already.
+    ``known`` are the recipients that the base, the file's own ``.sops.yaml`` or policy name; where
+    ``judged``, policy names them and somebody has asked it about this file already.
     """
     if pair.head is None:
         return
     yield from _removed(change)
-    if not named:
+    if not judged:
         yield from _strangers(pair.head, change.recipients if pair.base is None else change.added, known)
     yield from _forged(pair, pair.head)
     yield from _edited(pair, pair.head)
@@ -42,7 +44,7 @@ def _strangers(head: Sealed, holders: Iterable[str], known: Collection[str]) -> 
     """Recipients of whom nothing says that they belong to the team, where policy names none."""
     for holder in holders:
         if holder not in known:
-            message = f"{holder} can open the file, and no file of the base nor any .sops.yaml names it"
+            message = f"{holder} can open the file, and neither the base nor its .sops.yaml names it"
             weight = Weight.FAILS if known else Weight.ADVICE
             yield doubts.UNKNOWN.concern(message, head.mark, weight=weight)
 

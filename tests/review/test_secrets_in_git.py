@@ -151,6 +151,28 @@ def test_a_new_file_for_a_stranger_fails(repo):
     assert look.concern("recipient-unknown").mark.file == OTHER_KEY
 
 
+def test_rules_of_another_folder_vouch_for_nobody(repo):
+    repo.recipients(repo.alice, repo.bob, repo.mallory, named=False)
+    repo.write("docs/.sops.yaml", repo.rules(repo.mallory))
+    assert repo.review().fails == {"recipient-unknown"}
+    repo.git("clean", "--force", "--quiet", "-d")
+    repo.write("secrets/.sops.yaml", repo.rules(repo.mallory))
+    assert repo.review().passes
+
+
+def test_policy_of_these_connections_vouches_for_no_stranger_in_other_files(repo):
+    named = ", ".join(one.name for one in (repo.alice, repo.bob))
+    repo.change(
+        "connections.yaml", "connections:", f"policy: {{recipients: {{age: [{named}]}}}}\nconnections:"
+    )
+    repo.encrypt(OTHER_KEY, repo.plain("third", "mexc", "api_key", "secret"))
+    base = repo.commit()
+    repo.recipients(repo.alice, repo.bob, repo.mallory, name=OTHER_KEY, named=False)
+    look = repo.review(base)
+    assert look.fails == {"recipient-unknown"}
+    assert look.concern("recipient-unknown").mark.file == OTHER_KEY
+
+
 def test_a_removed_recipient_still_reads_while_the_data_key_is_the_old_one(repo):
     repo.recipients(repo.bob)
     look = repo.review()
