@@ -30,6 +30,8 @@ ENCRYPTED_REGEX: Final = f"^({'|'.join(SECRET_FIELDS)})$"
 FILE_NAME: Final = ".sops.yaml"
 _SIZE_LIMIT: Final = 1 << 20
 _MAX_DEPTH: Final = 32
+_MAX_NODES: Final = 100_000
+_MAX_RULES: Final = 500
 _LOADER: Final = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 _RECIPIENTS: Final = (
@@ -139,36 +141,61 @@ def _text(source: Path | str) -> str:
 
 
 def _rules(text: str, file: str) -> Iterator[_Rule]:
-    """The creation rules. Aliases are usual in this file, and resolved; depth is bounded first."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _MAX_DEPTH:
-            raise ValueError("too deep")
+    """The creation rules. Aliases are usual here, and resolved; what they add up to is bounded."""
+    if len(text) > _SIZE_LIMIT:
+        raise ValueError("too large")
+    _bound(text)
     root = yaml.compose(text, Loader=_LOADER)
     document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - the base loader gives text, lists and mappings only
     rules = document.get("creation_rules") if isinstance(document, dict) else None
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise ValueError("no list of rules")
+    if len(rules) > _MAX_RULES:
+        raise ValueError("too many rules")
     for rule, line in zip(rules, _lines(root), strict=True):
         yield _Rule(mark=Mark(file=file, line=line), entries=_merged(rule))
+
+
+def _bound(text: str) -> None:
+    """Raise ``ValueError`` where the document, each alias written out, is too deep or too long."""
+    known: dict[str, tuple[int, int]] = {}
+    waiting: list[tuple[str | None, int, int]] = [(None, 0, 0)]
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            waiting.append((event.anchor, 0, 0))
+            continue
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, size, height = waiting.pop()
+            size, height = size + 1, height + 1
+        elif isinstance(event, yaml.AliasEvent):
+            anchor, (size, height) = None, known.get(str(event.anchor), (_MAX_NODES, 0))
+        elif isinstance(event, yaml.ScalarEvent):
+            anchor, size, height = event.anchor, 1, 0
+        else:
+            continue
+        if anchor:
+            known[anchor] = size, height
+        outer, before, highest = waiting[-1]
+        waiting[-1] = outer, before + size, max(highest, height)
+        if before + size > _MAX_NODES or len(waiting) + height > _MAX_DEPTH:
+            raise ValueError("too much")
 
 
 def _used(rules: list[_Rule], folder: Path, files: Sequence[Path]) -> list[_Rule]:
     """The first rule for each file, by its path below ``folder``, and those that may come before it."""
     if not files:
         return rules
-    used: list[_Rule] = []
+    used: dict[int, _Rule] = {}
     for path in files:
         below = str(path.absolute()).removeprefix(f"{folder}/")
         for rule in rules:
             pattern = rule.entries.get("path_regex") or ""
             matched = re2.matches(pattern, below) if isinstance(pattern, str) else None
-            if matched is not False and rule not in used:
-                used.append(rule)
+            if matched is not False:
+                used[id(rule)] = rule
             if matched:
                 break
-    return used
+    return list(used.values())
 
 
 def _lines(root: yaml.Node | None) -> list[int]:

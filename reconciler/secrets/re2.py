@@ -33,6 +33,8 @@ _CLASS: Final = re.compile(r"\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]", re.DOTALL
 _FLAGS: Final = re.compile(r"\(\?([a-zA-Z-]+)[:)]")
 _GO_FLAGS: Final = frozenset("imsU-")
 _MAX_REPEAT: Final = 1000
+_MAX_PATTERN: Final = 2000
+_MAX_WORK: Final = 10_000_000
 
 
 def refusal(pattern: str) -> str | None:
@@ -41,6 +43,9 @@ def refusal(pattern: str) -> str | None:
 
 
 def _refusals(pattern: str) -> Iterator[str]:
+    if len(pattern) > _MAX_PATTERN:
+        yield f"more than {_MAX_PATTERN:,} characters"
+        return
     if _BACK_REFERENCE.search(pattern.replace("\\\\", "")):
         yield "a back-reference"
     escapes = {found[1] for found in _ESCAPE.finditer(pattern) if found[1].isalnum()}
@@ -60,12 +65,33 @@ def _refusals(pattern: str) -> Iterator[str]:
 def matches(pattern: str, name: str) -> bool | None:
     """Whether ``pattern`` is found in ``name``, or ``None`` where Python cannot read it as Go does.
 
-    ``None`` also where a group is repeated: Python's engine could take for ever on it.
+    ``None`` also where Python's engine, which tries one way after the other, could take for ever.
     """
-    if _REPEATED_GROUP.search(_CLASS.sub("_", _ESCAPE.sub("_", pattern))):
+    if len(pattern) > _MAX_PATTERN:
+        return None
+    bare = _CLASS.sub("_", _ESCAPE.sub("_", pattern))
+    if _REPEATED_GROUP.search(bare) or _ways(bare, len(name)) > _MAX_WORK:
         return None
     compiled = _compiled(pattern)
     return None if compiled is None else compiled.search(name) is not None
+
+
+def _ways(bare: str, length: int) -> int:
+    """At most so many ways to fit a pattern into a text: each repetition and each choice multiplies them."""
+    places = length + 1
+    ways, choices = places, [1]
+    for character in bare:
+        if character == "(":
+            choices.append(1)
+        elif character == ")" and len(choices) > 1:
+            ways *= choices.pop()
+        elif character == "|":
+            choices[-1] += 1
+        elif character in "*+{":
+            ways *= places
+        elif character == "?":
+            ways *= 2
+    return ways * choices[0]
 
 
 def _compiled(pattern: str) -> re.Pattern[str] | None:

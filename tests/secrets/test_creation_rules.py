@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.secrets.creation_rules import ENCRYPTED_REGEX, find_rules, lint_rules
+from reconciler.secrets import re2
+from reconciler.secrets.creation_rules import ENCRYPTED_REGEX, find_rules, lint_rules, read_rules
 
 PLAIN = "connection: a\nexchange: b\napi_key: c\nsecret: d\npassphrase: e\nprivate_key: f\n"
 
@@ -194,3 +195,56 @@ def test_any_text_gives_problems_and_no_exception(text: str) -> None:
 def test_any_pattern_gives_problems_and_no_exception(pattern: str) -> None:
     quoted = pattern.replace("'", "''")
     assert isinstance(lint_rules(rule(f"encrypted_regex: '{quoted}'")), tuple)
+
+
+def bomb(levels, wide):
+    """Ten lists of ten lists …: a few hundred bytes that stand for more than a memory holds."""
+    lines = [f"x0: &x0 [{', '.join(['a'] * wide)}]"]
+    lines += [f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * wide)}]" for n in range(1, levels)]
+    return "\n".join((*lines, "creation_rules:", f"  - age: *x{levels - 1}", ""))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        bomb(9, 10),
+        bomb(200, 1),
+        "creation_rules:\n  - age: &a [*a]\n",
+        "creation_rules:\n  - &r\n    key_groups: [*r]\n",
+        "creation_rules:\n" + "  - {}\n" * 1000,
+        "creation_rules:\n  - age: " + "a" * (1 << 20) + "\n",
+    ],
+    ids=["wide", "deep", "in itself", "a rule in itself", "many", "long"],
+)
+def test_rules_that_stand_for_very_much_are_no_rules(text):
+    assert read_rules(text, file=".sops.yaml") is None
+    (problem,) = lint_rules(text)
+    assert problem.code == "rules-unreadable"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "a*" * 12 + "b",
+        ".*" * 9 + "x$",
+        "a?" * 40 + "a{40}b",
+        "(a|a)" * 40 + "b",
+        "(a|aa|" * 20 + "b" + ")" * 20,
+    ],
+)
+def test_a_pattern_of_many_ways_is_not_tried(pattern):
+    assert re2.matches(pattern, "a" * 40) is None
+
+
+@pytest.mark.parametrize("pattern", ["[" * 3000, "a" * 3000])
+def test_a_pattern_that_is_very_long_is_not_tried(pattern):
+    assert re2.matches(pattern, "a") is None
+    assert re2.refusal(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [(r"^secrets/.*/prod/.*\.sops\.yaml$", False), (r"(secrets|keys)/[^/]+\.ya?ml$", True), ("", True)],
+)
+def test_patterns_as_teams_write_them_are_tried(pattern, fits):
+    assert re2.matches(pattern, "secrets/mexc-spot-main.sops.yaml") is fits
