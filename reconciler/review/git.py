@@ -8,6 +8,9 @@ repository is none: what a pull request holds is data.
 from __future__ import annotations
 
 import subprocess
+import sys
+import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -18,6 +21,15 @@ from reconciler.model.errors import UsageError
 
 #: Seconds after which a git that reads a local repository surely hangs.
 TIME_LIMIT: Final = 120.0
+_MAX_SAID: Final = 64 << 10
+
+#: Bytes of the longest answer that is read. Some hundred bytes of objects may stand for more files than a
+#: disk holds, each tree naming another one many times.
+MAX_ANSWER: Final = 64 << 20
+MAX_MEMORY: Final = 1 << 30
+
+if sys.platform == "linux":
+    import resource
 
 _DAMAGED: Final = "try `git fsck`: the repository may be damaged"
 
@@ -70,8 +82,7 @@ class Git:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._objects is not None:
-            self._objects.close()
+        self._forget()
 
     def try_line(self, *arguments: str) -> str | None:
         """The one line that a command prints, or ``None`` where it fails: what is asked for is not there."""
@@ -102,12 +113,20 @@ class Git:
             self._objects = _Objects(self._start("cat-file", "--batch"))
         try:
             return self._objects.read(oid, limit)
+        except _TooLarge:
+            self._forget()
+            return None
         except (BrokenPipeError, ValueError):
-            self._objects.close()
-            self._objects = None
+            self._forget()
         if self._partial:
             return None  # git ends where it may not fetch, and is started anew for the next
         raise UsageError("git ended while it was read from", hint=_DAMAGED)
+
+    def _forget(self) -> None:
+        """End the process that gives objects; the next one that is asked for starts another."""
+        if self._objects is not None:
+            self._objects.close()
+            self._objects = None
 
     @cached_property
     def _partial(self) -> bool:
@@ -122,31 +141,34 @@ class Git:
         return _text(done.stdout).removesuffix("\n")
 
     def _run(self, arguments: Sequence[str], *, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        try:
-            return subprocess.run(  # noqa: S603 - no shell, and every argument is ours or follows an option's end
-                self._command(arguments),
-                input=stdin,
-                env=self._environ,
-                capture_output=True,
-                timeout=TIME_LIMIT,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise UsageError("git was not found", hint="install git, or put it on PATH") from None
-        except subprocess.TimeoutExpired:
-            raise UsageError(
-                f"git {arguments[0]} did not end within {TIME_LIMIT:.0f} seconds",
-                hint="look whether the repository lies on a disk that answers",
-            ) from None
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+            given.write(stdin)
+            given.seek(0)
+            try:
+                process = subprocess.Popen(  # noqa: S603 - no shell, and every argument is ours or follows an option's end
+                    self._command(arguments),
+                    env=self._environ,
+                    stdin=given,
+                    stdout=subprocess.PIPE,
+                    stderr=said,
+                )
+            except FileNotFoundError:
+                raise UsageError("git was not found", hint="install git, or put it on PATH") from None
+            _bound(process)
+            output = _answer(process, arguments[0])
+            said.seek(0)
+            return subprocess.CompletedProcess(arguments, process.returncode, output, said.read(_MAX_SAID))
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # noqa: S603 - the same
+        process = subprocess.Popen(  # noqa: S603 - the same
             self._command(arguments),
             env=self._environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
+        _bound(process)
+        return process
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
         return ["git", "-C", self._folder, *_OFF, *arguments]
@@ -154,6 +176,8 @@ class Git:
     def _refused(self, arguments: Sequence[str], stderr: bytes) -> UsageError:
         if b"not a git repository" in stderr:
             return UsageError("this is no git repository", hint="run it inside a checkout")
+        if b"ut of memory" in stderr:
+            return _too_much(arguments[0])
         if b"dubious ownership" in stderr:
             return UsageError(
                 "git does not trust this repository: it belongs to another user",
@@ -164,6 +188,56 @@ class Git:
         return UsageError(f"git {arguments[0]} failed here", hint=_DAMAGED)
 
 
+def _bound(process: subprocess.Popen[bytes]) -> None:
+    """Let git have at most :data:`MAX_MEMORY`, packs not counted: it lists what two trees differ in there."""
+    if sys.platform == "linux":
+        with suppress(OSError, ValueError):
+            resource.prlimit(process.pid, resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
+
+
+def _too_much(what: str) -> UsageError:
+    return UsageError(
+        f"these revisions hold more than can be looked at: git {what} would not end",
+        hint="name a nearer base; if a change is small and says so, do not check it out",
+    )
+
+
+def _answer(process: subprocess.Popen[bytes], what: str) -> bytes:
+    """What ``process`` prints until it ends. Raise ``UsageError`` where that is too slow or too much."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(TIME_LIMIT, end)
+    timer.start()
+    try:
+        with process:
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            output = process.stdout.read(MAX_ANSWER + 1)
+            if len(output) > MAX_ANSWER:
+                process.kill()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise UsageError(
+            f"git {what} did not end within {TIME_LIMIT:.0f} seconds",
+            hint="look whether the repository lies on a disk that answers",
+        )
+    if len(output) > MAX_ANSWER:
+        raise _too_much(what)
+    return output
+
+
+class _TooLarge(Exception):
+    """An object is not worth reading to its end."""
+
+
 class _Objects:
     """A ``git cat-file --batch`` that is asked for one object after the other."""
 
@@ -171,7 +245,7 @@ class _Objects:
         self._process = process
 
     def read(self, oid: str, limit: int) -> bytes | None:
-        """As :meth:`Git.blob`. Raise ``BrokenPipeError`` or ``ValueError`` where the process ended."""
+        """The object. Raise ``_TooLarge``, or ``BrokenPipeError`` or ``ValueError`` where git ended."""
         given, got = self._process.stdin, self._process.stdout
         assert given is not None  # noqa: S101 - both are pipes
         assert got is not None  # noqa: S101 - the same
@@ -197,14 +271,11 @@ class _Objects:
             self._process.wait()
 
 
-def _body(stream: IO[bytes], size: int, limit: int) -> bytes | None:
-    """The object that follows its header and the newline after it; too large a one is read past."""
-    if size <= limit:
-        return _exactly(stream, size + 1)[:-1]
-    left = size + 1
-    while left:
-        left -= len(_exactly(stream, min(left, 1 << 20)))
-    return None
+def _body(stream: IO[bytes], size: int, limit: int) -> bytes:
+    """The object that follows its header and the newline after it."""
+    if size > limit:
+        raise _TooLarge
+    return _exactly(stream, size + 1)[:-1]
 
 
 def _exactly(stream: IO[bytes], count: int) -> bytes:

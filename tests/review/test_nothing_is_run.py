@@ -249,3 +249,34 @@ def test_an_embedded_tree_with_one_name_twice_is_refused(repo):
     commit = repo.git("commit-tree", tree, "-p", "main", "-m", "two of one name")
     with pytest.raises(UsageError, match="twice"):
         repo.review("main", commit)
+
+
+def bomb(repo, levels):
+    """A commit whose few trees name each other: ten to the power of ``levels`` files."""
+    blob = repo.git("hash-object", "-w", "--stdin", stdin=b"x")
+    entry = f"100644 blob {blob}"
+    for _ in range(levels):
+        listed = "".join(f"{entry}\tf{n}\n" for n in range(10))
+        entry = f"040000 tree {repo.git('mktree', stdin=listed.encode())}"
+    root = repo.git("mktree", stdin=f"{repo.git('ls-tree', 'main')}\n{entry}\tzz\n".encode())
+    return repo.git("commit-tree", root, "-p", "main", "-m", "boom")
+
+
+def test_a_tree_of_more_files_than_a_disk_holds_is_refused(repo):
+    head = bomb(repo, 9)
+    with pytest.raises(UsageError, match="more than can be looked at"):
+        repo.review("main", head)
+    after = repo.git("commit-tree", "main^{tree}", "-p", head, "-m", "as it was")
+    with pytest.raises(UsageError, match="more than can be looked at"):
+        repo.review("main", after)
+
+
+def test_a_file_too_large_to_be_read_is_not_read_past(repo):
+    for name in ("a.bin", "b.bin"):
+        with repo.path(name).open("wb") as file:
+            file.truncate(64 << 20)
+    repo.write("z.txt", "tail")
+    repo.commit()
+    look = repo.review("main", "branch")
+    assert look.passes
+    assert [one.mark.file for one in look.review.concerns] == ["a.bin", "b.bin"]
