@@ -51,6 +51,7 @@ def pairs(base: Side, head: Side, past: History, blob: Blob) -> tuple[Pair, ...]
             named=(*named[path], *(named[moved[path]] if path in moved else ())),
             passing=frozenset(named.keys() - old.keys() - new.keys()),
             connections=head.users.get(path, ()),
+            readers=_readers(base, head.users.get(path, ())),
             broken=path in head.broken,
         )
         for path in sorted({*new, *head.broken})
@@ -59,6 +60,13 @@ def pairs(base: Side, head: Side, past: History, blob: Blob) -> tuple[Pair, ...]
         *(pair for pair in here if pair.still_reads or not _same_bytes(base, head, pair.file)),
         *(Pair(file=path, base=old[path], connections=base.users.get(path, ())) for path in sorted(gone)),
     )
+
+
+def _readers(base: Side, connections: Collection[str]) -> frozenset[str]:
+    """Who can open the secrets of these connections in the base."""
+    known = base.loaded.desired.connections
+    files = {known[id_].credentials.file for id_ in connections if id_ in known}
+    return frozenset(one.identity for file in files & base.sealed.keys() for one in base.sealed[file].holders)
 
 
 def _same_bytes(base: Side, head: Side, path: str) -> bool:

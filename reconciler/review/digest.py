@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
-from reconciler.model.review import Change, SecretChange
+from reconciler.model.review import Change, SecretChange, SecretState
 
 #: Raised whenever the same change would give another digest.
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 def digest(changes: Iterable[Change], secrets: Iterable[SecretChange]) -> str:
@@ -34,4 +34,5 @@ def _change(change: Change) -> list[Any]:
 
 def _secret(secret: SecretChange) -> list[Any]:
     leaves = [[leaf.path, leaf.old, leaf.new] for leaf in secret.leaves]
-    return [secret.file, secret.was, list(secret.added), list(secret.removed), leaves]
+    added = secret.recipients if secret.state is SecretState.NEW else secret.added
+    return [secret.file, secret.was, list(added), list(secret.removed), leaves]

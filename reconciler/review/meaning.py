@@ -37,7 +37,19 @@ def changes(
         Change(section=section, id=key, kind=ChangeKind.UNREADABLE, mark=mark)
         for (section, key), mark in lost.items()
     ]
-    return in_order(found)
+    return in_order(_with_its_key(change, seals) for change in found)
+
+
+def _with_its_key(change: Change, seals: tuple[Seals, Seals]) -> Change:
+    """A secret that lies elsewhere with every ciphertext that it had holds no other key."""
+    had, has = seals[0].get(change.was or change.id), seals[1].get(change.id)
+    if change.section != "connections" or not has or had != has:
+        return change
+    leaves = (
+        replace(leaf, risk=Risk.NONE, why="") if leaf.path == "credentials" else leaf
+        for leaf in change.leaves
+    )
+    return replace(change, leaves=tuple(leaves))
 
 
 def in_order(found: Iterable[Change]) -> tuple[Change, ...]:
@@ -77,7 +89,7 @@ def _new(
 ) -> Iterator[Change]:
     for key, item in after.items():
         if key not in before and key not in renamed:
-            told = (Leaf(path=path, old=None, new=value) for path, value in sorted(item.leaves.items()))
+            told = (_came(item.section, path, value) for path, value in sorted(item.leaves.items()))
             yield _change(item, ChangeKind.ADDED, told, judged=_addition(item))
 
 
@@ -128,8 +140,13 @@ def _leaf(section: str, path: str, old: object, new: object) -> Leaf:
     return Leaf(path=path, old=old, new=new, risk=which, why=why)
 
 
+def _came(section: str, path: str, new: object) -> Leaf:
+    which, why = risk.judge_new(section, path, new)
+    return Leaf(path=path, old=None, new=new, risk=which, why=why)
+
+
 def _addition(item: Item) -> risk.Judgement:
-    """What a new item means as a whole; its leaves have nothing to be compared with."""
+    """What a new item means as a whole; most of its leaves have nothing to be compared with."""
     if item.enabled:
         return risk.up("a new strategy that may start")
     if item.section == "waivers":

@@ -42,6 +42,12 @@ def judge(section: str, path: str, old: object, new: object) -> Judgement:
     return NEUTRAL
 
 
+def judge_new(section: str, path: str, new: object) -> Judgement:
+    """The direction of a value in an item that is new: what is a risk in itself."""
+    alone = _OF_ITSELF.get(section)
+    return judge(section, path, None, new) if alone and alone.fullmatch(path) else NEUTRAL
+
+
 def _number(value: object) -> Decimal | None:
     """A number, a percentage or a duration as a number; ``None`` for anything else."""
     text = str(value).removesuffix("%")
@@ -159,8 +165,10 @@ def _enabled(old: object, new: object) -> Judgement:
     return down("the strategy stops") if old is True else NEUTRAL
 
 
-def _recovery(_old: object, new: object) -> Judgement:
-    return up("recovery mode is on") if new is True else down("recovery mode is off")
+def _recovery(old: object, new: object) -> Judgement:
+    if new is True:
+        return up("recovery mode is on")
+    return down("recovery mode is off") if old is True else NEUTRAL
 
 
 def _drawdown(old: object, new: object) -> Judgement:
@@ -202,11 +210,18 @@ def _rules(*rows: tuple[str, Rule]) -> tuple[tuple[re.Pattern[str], Rule], ...]:
     return tuple((re.compile(pattern), rule) for pattern, rule in rows)
 
 
+#: What is a risk by standing in a new item.
+_OF_ITSELF: Final = {
+    "connections": re.compile(r"attestations\..+\.on"),
+    "egress": re.compile("proxy"),
+}
+
 _RULES: Final = {
     "connections": _rules(
         ("exchange", _always("another exchange")),
         ("market", _ranked("the market", ("spot", "margin", "futures"))),
         ("egress", _addressed),
+        ("credentials", _always("another secret may hold another key")),
         (r"account\.uid", _pin("account")),
         (r"permissions\..+", _ranked("the permission", (False, None, True), unknown=1)),
         (r"attestations\..+\.on", _word("the attestation")),

@@ -29,7 +29,8 @@ class Pair:
     ``was`` is its path in the base where it moved. ``named`` are its versions in the commits of the range,
     ``kin`` all versions that surely have the data key of the head, also those of other files; ``passing``
     the paths that neither base nor head has: kin of such a name were this file for a while.
-    ``connections`` are the ids that refer to it. ``broken`` says that the head has a file that is none.
+    ``connections`` are the ids that refer to it, ``readers`` who could open what they referred to in the
+    base where that was another file. ``broken`` says that the head has a file that is none.
     """
 
     file: str
@@ -40,6 +41,7 @@ class Pair:
     kin: Sequence[Sealed] = ()
     passing: frozenset[str] = frozenset()
     connections: tuple[str, ...] = ()
+    readers: frozenset[str] = frozenset()
     broken: bool = False
 
     @property
@@ -76,7 +78,8 @@ def secret_change(pair: Pair, *, named: Callable[[str], bool] = lambda _: False)
     old, new = _holders(base), _holders(head)
     gone, still = sorted(pair.removed), sorted(pair.still_reads)
     fields = tuple(_fields(base, head))
-    added = tuple(sorted(new - old)) if head and base else ()
+    before = old or pair.readers
+    added = tuple(sorted(new - before)) if head and before else ()
     which, why = _risk(added=added, gone=gone, still=still)
     seen = head or base
     return SecretChange(

@@ -262,7 +262,9 @@ def bomb(repo, levels):
     return repo.git("commit-tree", root, "-p", "main", "-m", "boom")
 
 
-def test_a_tree_of_more_files_than_a_disk_holds_is_refused(repo):
+def test_a_tree_of_more_files_than_a_disk_holds_is_refused(repo, monkeypatch):
+    monkeypatch.setattr("reconciler.review.git.MAX_MEMORY", 64 << 20)
+    monkeypatch.setattr("reconciler.review.git.MAX_ANSWER", 4 << 20)
     head = bomb(repo, 9)
     with pytest.raises(UsageError, match="more than can be looked at"):
         repo.review("main", head)

@@ -755,3 +755,54 @@ def test_a_key_in_a_comment_of_a_secret_file(repo, age_secret):
     look = repo.review()
     assert look.fails == {"plaintext-secret"}
     assert look.concern("plaintext-secret").weight is Weight.FAILS
+
+
+# What a reviewer of another secret must see as a risk
+
+
+def test_a_connection_that_refers_to_another_secret_is_more_risk(repo):
+    repo.encrypt(OTHER_KEY, repo.plain("mexc-spot-main", "mexc", "api_key", "secret"))
+    base = repo.commit()
+    repo.change("connections.yaml", repo.main, OTHER_KEY)
+    (leaf,) = repo.review(base).change("connections", "mexc-spot-main").leaves
+    assert (leaf.path, leaf.risk) == ("credentials", Risk.UP)
+
+
+def test_a_secret_that_only_moved_is_no_risk(repo):
+    repo.git("mv", repo.main, OTHER_KEY)
+    repo.change("connections.yaml", repo.main, OTHER_KEY)
+    (leaf,) = repo.review().change("connections", "mexc-spot-main").leaves
+    assert (leaf.path, leaf.risk) == ("credentials", Risk.NONE)
+
+
+def test_a_secret_made_anew_for_more_people_is_more_risk(repo):
+    repo.encrypt(
+        "dev/d.sops.yaml", repo.plain("d", "mexc", "api_key"), by=repo.rules(repo.alice, repo.mallory)
+    )
+    base = repo.commit()
+    repo.path(repo.main).unlink()
+    plain = repo.plain("mexc-spot-main", "mexc", "api_key", "secret")
+    repo.encrypt(OTHER_KEY, plain, by=repo.rules(repo.alice, repo.bob, repo.mallory))
+    repo.change("connections.yaml", repo.main, OTHER_KEY)
+    look = repo.review(base)
+    assert look.passes
+    assert look.secret(OTHER_KEY).added == (repo.mallory.identity,)
+    assert look.secret(OTHER_KEY).risk is Risk.UP
+
+
+def test_who_can_open_a_new_secret_is_part_of_what_is_agreed_to(repo):
+    plain = repo.plain("third", "mexc", "api_key", "secret")
+    digests = set()
+    for people in ((repo.alice,), (repo.bob,), (repo.alice, repo.bob), (repo.bob, repo.alice)):
+        repo.encrypt(OTHER_KEY, plain, by=repo.rules(*people))
+        digests.add(repo.review().review.digest)
+    assert len(digests) == 3
+
+
+def test_an_attestation_of_a_new_connection_is_more_risk(repo):
+    repo.encrypt(OTHER_KEY, repo.plain("third", "mexc", "api_key", "secret"))
+    told = "attestations: {withdraw_disabled: {by: somebody, on: 2026-10-01}}"
+    entry = f"third: {{name: Third, exchange: mexc, market: spot, credentials: {OTHER_KEY}, {told}}}"
+    repo.change("connections.yaml", "connections:", f"connections:\n  {entry}")
+    leaves = repo.review().change("connections", "third").leaves
+    assert [leaf.path for leaf in leaves if leaf.risk is Risk.UP] == ["attestations.withdraw_disabled.on"]
