@@ -42,7 +42,8 @@ def review(settings: Settings, base: str | None, head: str | None, *, detailed: 
         old, new = resolve(git, base, head)
         past = history(git, _commit(git, old), _commit(git, new))
         before, after = side(_tree(git, old), files, absent=True), side(_tree(git, new), files)
-        meant = in_order((*_changes(before, after), *rule_changes(before.rules, after.rules)))
+        rules = rule_changes(before.rules, after.rules, sent=(before.destinations, after.destinations))
+        meant = in_order((*_changes(before, after), *rules))
         blob = partial(git.blob, limit=MAX_BYTES)
         named = partial(_named, {*before.names, *after.names})
         found = [(pair, secret_change(pair, named=named)) for pair in pairs(before, after, past, blob)]

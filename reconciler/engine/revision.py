@@ -15,7 +15,7 @@ from reconciler.model.desired import CredentialRef
 from reconciler.model.errors import NotASecretFile, SecretsError
 from reconciler.model.sealed import CreationRule, Sealed
 from reconciler.review.trees import Kind, Tree
-from reconciler.secrets.creation_rules import FILE_NAME, read_rules
+from reconciler.secrets.creation_rules import FILE_NAME, read_destinations, read_rules
 from reconciler.secrets.envelope import read_envelope
 from reconciler.secrets.sealed import sealed
 
@@ -46,6 +46,11 @@ class Side:
         """The rules of every ``.sops.yaml``; none where it holds no list of rules."""
         texts = {path: self.text(path) for path in self.rule_files()}
         return {path: read_rules(text, file=path) or () for path, text in texts.items()}
+
+    @cached_property
+    def destinations(self) -> Mapping[str, Sequence[str]]:
+        """Where every ``.sops.yaml`` lets secrets be published to."""
+        return {path: read_destinations(self.text(path)) for path in self.rule_files()}
 
     def rule_files(self) -> Iterator[str]:
         """The paths of every ``.sops.yaml``."""

@@ -261,6 +261,7 @@ _RULES: Final = {
         (r".*\bleft_in_clear", _members("secret fields in clear")),
         (r".*\bmac_only_encrypted", _ranked("what the MAC leaves out", (False, True), unknown=0)),
         (r".*\bshamir_threshold", _limit("the number of parts that open a file", lower_is_up=True)),
+        ("destinations", _members("places that secrets may be published to")),
         ("order", _always("another rule may be the first that fits")),
     ),
     "secrets": _rules(

@@ -14,6 +14,9 @@ from reconciler.review.meaning import differing
 Rules: TypeAlias = Mapping[str, Sequence[CreationRule]]
 """The rules of each ``.sops.yaml`` by its path, in their order."""
 
+Destinations: TypeAlias = Mapping[str, Sequence[str]]
+"""Where ``sops publish`` may send secrets, by the path of the file that says so."""
+
 SECTION = "rules"
 
 _TOLD: Final = (
@@ -26,10 +29,16 @@ _TOLD: Final = (
 )
 
 
-def rule_changes(base: Rules, head: Rules) -> Iterator[Change]:
-    """One change for each file of rules that differs in meaning, by path."""
+def rule_changes(
+    base: Rules, head: Rules, *, sent: tuple[Destinations, Destinations] = ({}, {})
+) -> Iterator[Change]:
+    """One change for each file of rules that differs in meaning, by path.
+
+    ``sent`` gives, for base and head, where secrets may be published to by each file.
+    """
     for path in sorted(base.keys() | head.keys()):
-        old, new = _leaves(base.get(path, ())), _leaves(head.get(path, ()))
+        old = _leaves(base.get(path, ()), sent[0].get(path, ()))
+        new = _leaves(head.get(path, ()), sent[1].get(path, ()))
         told = differing(SECTION, old, new)
         if told:
             kind = ChangeKind.CHANGED if path in base and path in head else _kind(path, head)
@@ -41,7 +50,7 @@ def _kind(path: str, head: Rules) -> ChangeKind:
     return ChangeKind.ADDED if path in head else ChangeKind.REMOVED
 
 
-def _leaves(rules: Sequence[CreationRule]) -> dict[str, Any]:
+def _leaves(rules: Sequence[CreationRule], destinations: Sequence[str]) -> dict[str, Any]:
     """Each rule by the files that it is for. Which one is asked first matters only among several."""
     told: dict[str, Any] = {}
     titles: list[str] = []
@@ -54,6 +63,8 @@ def _leaves(rules: Sequence[CreationRule]) -> dict[str, Any]:
             value = getattr(rule, name)
             if value not in ("", (), False):
                 told[join(join("", title), name)] = value
+    if destinations:
+        told["destinations"] = tuple(sorted(destinations))
     if len(titles) > 1:
         told["order"] = titles
     return told

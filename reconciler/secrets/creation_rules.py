@@ -6,6 +6,7 @@ exits 0 (github.com/getsops/sops, ``sops.go``, ``shouldBeEncrypted``). So rules 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,16 @@ def read_rules(text: str, *, file: str) -> tuple[CreationRule, ...] | None:
         return None
 
 
+def read_destinations(text: str) -> tuple[str, ...]:
+    """Where ``sops publish`` would send which files, one text for each rule that can be read."""
+    try:
+        document = _document(text)
+    except (ValueError, yaml.YAMLError):
+        return ()
+    rules = document.get("destination_rules") if isinstance(document, dict) else None
+    return tuple(json.dumps(rule, sort_keys=True) for rule in rules) if isinstance(rules, list) else ()
+
+
 def left_in_clear(settings: Mapping[str, str]) -> tuple[str, ...]:
     """The secret fields that sops, selecting values by ``settings``, would not surely encrypt."""
     chosen = {name: settings[name] for name in _SELECTORS if settings.get(name)}
@@ -140,13 +151,18 @@ def _text(source: Path | str) -> str:
     return blob.decode("utf-8-sig")
 
 
-def _rules(text: str, file: str) -> Iterator[_Rule]:
-    """The creation rules. Aliases are usual here, and resolved; what they add up to is bounded."""
+def _document(text: str) -> object:
+    """What a ``.sops.yaml`` says. Aliases are usual there, and resolved; what they add up to is bounded."""
     if len(text) > _SIZE_LIMIT:
         raise ValueError("too large")
     _bound(text)
+    return yaml.load(text, Loader=_LOADER)  # noqa: S506 - the base loader gives text, lists and mappings only
+
+
+def _rules(text: str, file: str) -> Iterator[_Rule]:
+    """The creation rules."""
+    document = _document(text)
     root = yaml.compose(text, Loader=_LOADER)
-    document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - the base loader gives text, lists and mappings only
     rules = document.get("creation_rules") if isinstance(document, dict) else None
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise ValueError("no list of rules")

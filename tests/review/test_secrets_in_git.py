@@ -806,3 +806,16 @@ def test_an_attestation_of_a_new_connection_is_more_risk(repo):
     repo.change("connections.yaml", "connections:", f"connections:\n  {entry}")
     leaves = repo.review().change("connections", "third").leaves
     assert [leaf.path for leaf in leaves if leaf.risk is Risk.UP] == ["attestations.withdraw_disabled.on"]
+
+
+def test_a_place_to_publish_secrets_to_is_more_risk(repo):
+    rules = repo.read(".sops.yaml")
+    repo.write(".sops.yaml", f"{rules}destination_rules:\n  - {{s3_bucket: elsewhere, path_regex: .*}}\n")
+    look = repo.review()
+    (leaf,) = look.change("rules", ".sops.yaml").leaves
+    assert (leaf.path, leaf.risk) == ("destinations", Risk.UP)
+    assert "elsewhere" in leaf.new[0]
+    base = repo.commit()
+    repo.write(".sops.yaml", rules)
+    (leaf,) = repo.review(base).change("rules", ".sops.yaml").leaves
+    assert (leaf.path, leaf.risk) == ("destinations", Risk.DOWN)
