@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from reconciler.model.errors import UsageError
+from reconciler.model.errors import ExitCode, UsageError
 from reconciler.model.review import ChangeKind
 
 ATTRIBUTES = """\
@@ -282,3 +287,22 @@ def test_a_file_too_large_to_be_read_is_not_read_past(repo):
     look = repo.review("main", "branch")
     assert look.passes
     assert [one.mark.file for one in look.review.concerns] == ["a.bin", "b.bin"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_review_that_is_told_to_end_leaves_no_git_behind(repo, tmp_path, number):
+    slow = tmp_path / "bin" / "git"
+    slow.parent.mkdir()
+    slow.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/new\nmv {tmp_path}/new {tmp_path}/pid\nexec sleep 60\n")
+    slow.chmod(0o700)
+    environ = os.environ | {"PATH": f"{slow.parent}:{os.environ['PATH']}"}
+    call = [sys.executable, "-m", "reconciler.cli", "diff", "main"]
+    with subprocess.Popen(call, env=environ, stderr=subprocess.PIPE) as process:
+        while not (tmp_path / "pid").exists():
+            time.sleep(0.02)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert said.strip() == b"Interrupted; nothing further was done."
+    child = Path("/proc") / (tmp_path / "pid").read_text().strip() / "cmdline"
+    assert not child.exists() or not child.read_bytes()
