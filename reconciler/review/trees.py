@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -19,6 +19,7 @@ from reconciler.review.git import Git
 MAX_BYTES: Final = 8 * 1024 * 1024
 
 _MAX_TARGET: Final = 4096
+_SKIPPED: Final = "S"
 _SHA1_LENGTH: Final = 40
 
 
@@ -69,7 +70,7 @@ class CommitTree:
         self._git = git
         listed = git.fields("ls-tree", "-r", "-z", "--full-tree", commit)
         self._found = dict(map(_parsed, listed))
-        if len(self._found) != len(listed):
+        if len(self._found) != len(listed) or not self._found.keys().isdisjoint(_folders(self._found)):
             raise UsageError(
                 "a tree of this repository holds one name twice, so nobody can say what a checkout gives",
                 hint="look at it with `git fsck`, and do not merge it",
@@ -100,6 +101,17 @@ class CommitTree:
         return None if said is None else os.fsdecode(said)
 
 
+def _folders(paths: Iterable[str]) -> set[str]:
+    """Every folder that something lies in, also those above it."""
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
+
+
 def _parsed(field: str) -> tuple[str, _Entry]:
     """An entry as git writes it: mode, type and id, then a tab and the path."""
     told, _, path = field.partition("\t")
@@ -107,8 +119,19 @@ def _parsed(field: str) -> tuple[str, _Entry]:
     return path, _Entry(_MODES.get(mode[:3], Kind.MODULE), oid)
 
 
+def _left_out(listed: Iterable[str]) -> Iterator[tuple[str, _Entry]]:
+    """The entries of the index that a sparse checkout does not write: a commit would keep them."""
+    for field in listed:
+        told, _, path = field.partition("\t")
+        tag, mode, oid, _ = told.split(" ")
+        if tag == _SKIPPED:
+            yield path, _Entry(_MODES.get(mode[:3], Kind.MODULE), oid)
+
+
 class WorkTree:
     """The files that lie in the working tree, tracked or not, without those that git ignores.
+
+    Of a sparse checkout also those that it left out, as they stand in the index.
 
     Read without git's own comparison, which would run the filters that attributes name.
     """
@@ -117,6 +140,8 @@ class WorkTree:
         """The tree of ``git``. ``like`` is any object id, whose length tells how ids are made."""
         self._top = os.path.realpath(git.top)
         self._hash = hashlib.sha1 if len(like) == _SHA1_LENGTH else hashlib.sha256
+        self._git = git
+        self._left_out = dict(_left_out(git.fields("ls-files", "-z", "-t", "--stage")))
         listed = git.fields("ls-files", "-z", "--cached", "--others", "--exclude-standard")
         self._entries = {path: kind for path in sorted(set(listed)) if (kind := self._kind(path))}
         self._identities: dict[str, str] = {}
@@ -128,6 +153,8 @@ class WorkTree:
 
     def identity(self, path: str) -> str:
         """The id that a commit would give the file or link; none of a submodule or of what cannot be read."""
+        if path in self._left_out:
+            return self._left_out[path].oid
         if path not in self._identities:
             kind = self._entries[path]
             self._note(path, self._said(path) if kind is Kind.LINK else self._bytes(path))
@@ -137,6 +164,8 @@ class WorkTree:
         """The bytes as they lie there now."""
         if self._entries.get(path) is not Kind.FILE:
             return None
+        if path in self._left_out:
+            return self._git.blob(self._left_out[path].oid, limit=MAX_BYTES)
         data = self._bytes(path)
         self._note(path, data)
         return data
@@ -157,7 +186,8 @@ class WorkTree:
         try:
             mode = os.lstat(self._real(path)).st_mode
         except (OSError, ValueError):
-            return None
+            return self._left_out[path].kind if path in self._left_out else None
+        self._left_out.pop(path, None)
         if stat.S_ISLNK(mode):
             return Kind.LINK
         if stat.S_ISDIR(mode):
@@ -173,6 +203,8 @@ class WorkTree:
         return real
 
     def _said(self, path: str) -> bytes | None:
+        if path in self._left_out:
+            return self._git.blob(self._left_out[path].oid, limit=_MAX_TARGET)
         try:
             return os.fsencode(os.readlink(self._real(path)))  # noqa: PTH115 - a Path would normalise it
         except (OSError, ValueError):

@@ -611,3 +611,32 @@ def test_a_repository_inside_the_working_tree_hides_no_configuration(repo):
     repo.git("add", "--all", at=repo.path("conf/x"))
     repo.git("commit", "--quiet", "--message=inner", at=repo.path("conf/x"))
     assert repo.review("main", None, files=("conf",)).fails == {"special-file"}
+
+
+@pytest.mark.parametrize("cone", ["--cone", "--no-cone"])
+def test_what_a_sparse_checkout_leaves_out_is_not_removed(repo, cone):
+    repo.change("connections.yaml", '"500"', '"900"')
+    repo.commit()
+    whole = repo.review("main", "branch")
+    repo.git("sparse-checkout", "set", cone, *(["/connections.yaml"] if cone == "--no-cone" else []))
+    assert not repo.path(repo.main).exists()
+    look = repo.review("main", None)
+    assert look.passes
+    assert look.review.digest == whole.review.digest
+    assert look.review.secrets == ()
+
+
+def test_a_file_that_was_written_where_a_sparse_checkout_left_it_out_counts(repo):
+    repo.git("sparse-checkout", "set", "--no-cone", "/connections.yaml", "/.sops.yaml")
+    repo.write("README.md", 'password: "kR7!pQ2x9Zt"\n')
+    assert repo.review("main", None).fails == {"plaintext-secret"}
+
+
+def test_a_tree_with_a_file_and_a_folder_of_one_name_is_refused(repo):
+    blob = repo.git("hash-object", "-w", "--stdin", stdin=EVIL.encode())
+    folder = repo.git("mktree", stdin=f"100644 blob {blob}\tevil.yaml\n".encode())
+    listed = f"{repo.git('ls-tree', 'main')}\n040000 tree {folder}\tconnections.yaml\n"
+    tree = repo.git("mktree", stdin=listed.encode())
+    commit = repo.git("commit-tree", tree, "-p", "main", "-m", "a file and a folder")
+    with pytest.raises(UsageError, match="twice"):
+        repo.review("main", commit)
