@@ -6,6 +6,7 @@ import secrets as entropy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from reconciler.model import doubts
 from reconciler.model.errors import Mark
@@ -14,6 +15,9 @@ from reconciler.review.git import Git
 from reconciler.review.history import History
 from reconciler.review.trees import MAX_BYTES, Kind, Tree, changed
 from reconciler.secrets.lookalike import Lookalike, lookalikes
+
+#: Bytes that are searched for one review, some five million a second.
+MAX_SEARCHED: Final = 512 << 20
 
 
 def plaintext(git: Git, base: Tree, head: Tree, past: History) -> Iterator[Concern]:
@@ -34,13 +38,14 @@ class _Scan:
     base: Tree
     head: Tree
     key: bytes = field(default_factory=lambda: entropy.token_bytes(32), repr=False)
+    searched: int = 0
     told: set[bytes] = field(default_factory=set, repr=False)
     held: dict[str, frozenset[bytes]] = field(default_factory=dict, repr=False)
 
     def present(self) -> Iterator[Concern]:
         """What stands in the head."""
         for path in changed(self.base, self.head):
-            blob = self.head.read(path)
+            blob = self.head.read(path) if self._left else None
             if blob is None:
                 yield _unread(path)
             for found in self._new(blob, path):
@@ -53,7 +58,7 @@ class _Scan:
         for version in past.versions:
             if version.oid in tips:
                 continue
-            blob = self.git.blob(version.oid, limit=MAX_BYTES)
+            blob = self.git.blob(version.oid, limit=MAX_BYTES) if self._left else None
             if blob is None:
                 yield _unread(version.path, commit=version.commit)
             for found in self._new(blob, version.path):
@@ -63,7 +68,7 @@ class _Scan:
 
     def _new(self, blob: bytes | None, path: str) -> Iterator[Lookalike]:
         """What a version of ``path`` holds and the base does not, there or in a file that is gone since."""
-        for found in lookalikes(blob or b"", key=self.key):
+        for found in self._lookalikes(blob):
             if found.token not in self._in_base(path) and found.token not in self._gone:
                 yield found
 
@@ -74,14 +79,26 @@ class _Scan:
 
     def _in_base(self, path: str) -> frozenset[bytes]:
         if path not in self.held:
-            found = lookalikes(self.base.read(path) or b"", key=self.key)
+            found = self._lookalikes(self.base.read(path))
             self.held[path] = frozenset(one.token for one in found)
         return self.held[path]
+
+    def _lookalikes(self, blob: bytes | None) -> tuple[Lookalike, ...]:
+        self.searched += len(blob or b"")
+        return lookalikes(blob or b"", key=self.key)
+
+    @property
+    def _left(self) -> bool:
+        """Whether there is time for another file: what a change holds may be repeated in it without end."""
+        return self.searched < MAX_SEARCHED
 
 
 def _unread(path: str, *, commit: str | None = None) -> Concern:
     limit = f"{MAX_BYTES // 1024**2} MiB"
-    message = f"this was not searched for secrets: it is larger than {limit}, or not in this clone"
+    message = (
+        f"this was not searched for secrets: it is larger than {limit}, not in this clone,"
+        f" or behind {MAX_SEARCHED // 1024**2} MiB of others"
+    )
     return doubts.NOT_SEARCHED.concern(message, _mark(path, 1, 1), commit=commit)
 
 

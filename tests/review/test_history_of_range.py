@@ -640,3 +640,12 @@ def test_a_tree_with_a_file_and_a_folder_of_one_name_is_refused(repo):
     commit = repo.git("commit-tree", tree, "-p", "main", "-m", "a file and a folder")
     with pytest.raises(UsageError, match="twice"):
         repo.review("main", commit)
+
+
+def test_a_change_that_is_very_large_is_searched_as_far_as_time_allows(repo, monkeypatch, age_secret):
+    monkeypatch.setattr("reconciler.engine.plaintext.MAX_SEARCHED", 1000)
+    repo.write("a.txt", "word " * 300)
+    repo.write("b.txt", age_secret)
+    look = repo.review()
+    assert look.passes
+    assert look.concern("not-searched").mark.file == "b.txt"
