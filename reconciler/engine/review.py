@@ -10,6 +10,7 @@ from functools import partial
 from reconciler import __version__
 from reconciler.engine.plaintext import plaintext
 from reconciler.engine.policy import policy_concerns
+from reconciler.engine.recoded import recoded
 from reconciler.engine.revision import Side, side
 from reconciler.engine.revision_files import repository_paths
 from reconciler.engine.secret_review import pairs, secret_concerns
@@ -51,6 +52,7 @@ def review(settings: Settings, base: str | None, head: str | None, *, detailed: 
             (
                 *_of_files(before, after),
                 *secret_concerns(before, after, found),
+                *recoded(before.tree, after.tree),
                 *plaintext(git, before.tree, after.tree, past),
                 *_of_history(past),
             )

@@ -115,6 +115,15 @@ IN_HISTORY: Final = Doubt(
     ),
     fix=("Delete the key at the exchange and create a new one, also if the branch is squashed or rewritten."),
 )
+RECODED: Final = Doubt(
+    code="checkout-recoded",
+    title="A checkout holds other text than was reviewed",
+    cause=(
+        "`working-tree-encoding` in .gitattributes has git write files anew at every checkout: letters may "
+        "become quotes or line breaks there, and a name a setting."
+    ),
+    fix="Take `working-tree-encoding` out of .gitattributes; configuration and secrets are UTF-8.",
+)
 NOT_SEARCHED: Final = Doubt(
     code="not-searched",
     title="A file was not searched",
@@ -151,6 +160,7 @@ _ALL = (
     COPIED,
     PLAINTEXT,
     IN_HISTORY,
+    RECODED,
     NOT_SEARCHED,
     HISTORY_CUT,
     BASE_UNSOUND,

@@ -649,3 +649,32 @@ def test_a_change_that_is_very_large_is_searched_as_far_as_time_allows(repo, mon
     look = repo.review()
     assert look.passes
     assert look.concern("not-searched").mark.file == "b.txt"
+
+
+@pytest.mark.parametrize(
+    ("attribute", "fails"),
+    [
+        ("working-tree-encoding=ASCII//TRANSLIT", {"checkout-recoded"}),
+        ("text working-tree-encoding=UTF-16LE eol=lf", {"checkout-recoded"}),
+        ("working-tree-encoding=UTF-8//IGNORE", {"checkout-recoded"}),
+        ("text working-tree-encoding=utf8 eol=lf", set()),
+        ("diff=sops", set()),
+    ],
+)
+def test_a_checkout_that_holds_other_text_than_git_fails(repo, attribute, fails):
+    repo.write("conf/.gitattributes", f"# ours\n*.yaml {attribute}\n")
+    look = repo.review()
+    assert look.fails == fails
+    assert {str(one.mark) for one in look.review.concerns} <= {"conf/.gitattributes:2:1"}
+
+
+def test_a_checkout_really_holds_what_its_encoding_makes_of_a_name(repo):
+    repo.change("connections.yaml", "name: BTC ETH", "name: 'BTC\uff07 # ETH'")
+    repo.commit()
+    repo.write(".gitattributes", "connections.yaml working-tree-encoding=ASCII//TRANSLIT\n")
+    repo.git("add", ".gitattributes")
+    repo.git("commit", "--quiet", "--message=attributes")
+    head = repo.git("rev-parse", "HEAD")
+    repo.git("worktree", "add", "--quiet", "../other", head)
+    assert "name: 'BTC' # ETH'" in (repo.root.parent / "other" / "connections.yaml").read_text()
+    assert repo.review("main", head).fails == {"checkout-recoded"}
