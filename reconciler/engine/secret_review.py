@@ -48,6 +48,7 @@ def pairs(base: Side, head: Side, past: History, blob: Blob) -> tuple[Pair, ...]
             base=old.get(moved.get(path, path)),
             head=new.get(path),
             kin=keys.kin(new[path]) if path in new else (),
+            under_mac=keys.under_mac(new[path]) if path in new else (),
             named=(*named[path], *(named[moved[path]] if path in moved else ())),
             passing=frozenset(named.keys() - old.keys() - new.keys()),
             connections=head.users.get(path, ()),

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from reconciler.model.errors import Mark
+
+Covered: TypeAlias = tuple[tuple[str, str], ...]
+"""Values by name, in the order of the file. Some may be secrets in clear: into no message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,12 @@ class Sealed:
         for holder in self.holders:
             parts.setdefault(holder.share, []).append(holder.identity)
         return tuple(", ".join(sorted(names)) for names in parts.values()) if len(parts) > 1 else ()
+
+    def covered(self) -> Covered:
+        """The values under the MAC, in order, by name: with ``mac_only_encrypted`` the encrypted alone."""
+        clear = {} if self.mac_only_encrypted else self.clear
+        every = {**clear, **self.values}
+        return tuple((path, every[path]) for path in self.order if path in every)
 
     def same_key_signs(self) -> frozenset[str]:
         """What two versions have in common only under one data key: a ciphertext, a wrapped key, a MAC."""

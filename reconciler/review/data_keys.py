@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from reconciler.model.sealed import Sealed
+from reconciler.model.sealed import Covered, Sealed
 
 
 class DataKeys:
@@ -20,6 +20,10 @@ class DataKeys:
         held = tuple(versions)
         for one in held:
             self._join(sorted(one.same_key_signs()))
+        self._contents: dict[str, set[Covered]] = defaultdict(set)
+        for one in held:
+            if one.mac:
+                self._contents[one.mac].add(one.covered())
         self._kin: dict[str, list[Sealed]] = defaultdict(list)
         for one in held:
             for root in self._roots(one):
@@ -28,6 +32,10 @@ class DataKeys:
     def kin(self, sealed: Sealed) -> tuple[Sealed, ...]:
         """The versions that surely have the data key of ``sealed``, itself among them if it was given."""
         return tuple(one for root in sorted(self._roots(sealed)) for one in self._kin[root])
+
+    def under_mac(self, sealed: Sealed) -> Collection[Covered]:
+        """What the versions with the MAC of ``sealed`` hold: one thing, where sops wrote them all."""
+        return self._contents.get(sealed.mac, frozenset())
 
     def _roots(self, sealed: Sealed) -> set[str]:
         """What stands for its data key: one root for a version that was given, else of all that it joins."""

@@ -7,12 +7,12 @@ everything, ``rotate`` and encrypting anew of nothing (seen with sops 3.11).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reconciler.model.review import FieldChange, SecretChange, SecretState
-from reconciler.model.sealed import Sealed
+from reconciler.model.sealed import Covered, Sealed
 from reconciler.review import risk
 from reconciler.review.data_keys import DataKeys
 from reconciler.review.leaves import shown
@@ -27,7 +27,8 @@ class Pair:
     """One secret file in base and head; ``None`` where it is not there or cannot be read.
 
     ``was`` is its path in the base where it moved. ``named`` are its versions in the commits of the range,
-    ``kin`` all versions that surely have the data key of the head, also those of other files; ``passing``
+    ``kin`` all versions that surely have the data key of the head, also those of other files; ``under_mac``
+    what the versions with its MAC hold; ``passing``
     the paths that neither base nor head has: kin of such a name were this file for a while.
     ``connections`` are the ids that refer to it, ``readers`` who could open what they referred to in the
     base where that was another file. ``broken`` says that the head has a file that is none.
@@ -39,6 +40,7 @@ class Pair:
     head: Sealed | None = None
     named: Sequence[Sealed] = ()
     kin: Sequence[Sealed] = ()
+    under_mac: Collection[Covered] = field(default=(), repr=False)
     passing: frozenset[str] = frozenset()
     connections: tuple[str, ...] = ()
     readers: frozenset[str] = frozenset()

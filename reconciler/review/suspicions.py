@@ -75,20 +75,9 @@ def _mixed(other: Sealed, head: Sealed) -> bool:
 
 def _edited(pair: Pair, head: Sealed) -> Iterator[Concern]:
     """One MAC over two contents: sops cannot have written both."""
-    if not head.mac:
-        return
-    for other in pair.kin:
-        if other.mac == head.mac and _covered(other) != _covered(head):
-            message = "values differ and the MAC does not: the file was edited or merged outside sops"
-            yield doubts.EDITED.concern(message, head.mark)
-            return
-
-
-def _covered(sealed: Sealed) -> tuple[tuple[str, str | None], ...]:
-    """The values that a MAC covers, in order, by name: with ``mac_only_encrypted`` the encrypted alone."""
-    clear = {} if sealed.mac_only_encrypted else sealed.clear
-    every = {**clear, **sealed.values}
-    return tuple((path, every[path]) for path in sealed.order if path in every)
+    if any(content != head.covered() for content in pair.under_mac):
+        message = "values differ and the MAC does not: the file was edited or merged outside sops"
+        yield doubts.EDITED.concern(message, head.mark)
 
 
 def copied(base: Mapping[str, Sealed], head: Mapping[str, Sealed]) -> Iterator[Concern]:
