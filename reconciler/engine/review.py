@@ -54,7 +54,7 @@ def review(settings: Settings, base: str | None, head: str | None, *, detailed: 
                 *secret_concerns(before, after, found),
                 *recoded(before.tree, after.tree),
                 *plaintext(git, before.tree, after.tree, past),
-                *_of_history(past),
+                *_of_history(past, (change for _, change in found)),
             )
         )
     secrets = tuple(change for _, change in found)
@@ -127,10 +127,14 @@ def _of_files(before: Side, after: Side) -> Iterator[Concern]:
         yield doubts.BASE_UNSOUND.concern(f"the base has errors of its own, the first in {first}", None)
 
 
-def _of_history(past: History) -> Iterator[Concern]:
+def _of_history(past: History, secrets: Iterable[SecretChange]) -> Iterator[Concern]:
+    """That commits are missing; a failure where they could prove that a removed recipient still reads."""
     if not past.whole:
+        unproven = any(set(secret.removed) - set(secret.still_reads) for secret in secrets)
         message = f"not all commits were looked at: the clone is shallow, or they are over {MAX_COMMITS:,}"
-        yield doubts.HISTORY_CUT.concern(message, None)
+        if unproven:
+            message += "; so nobody can say whether a removed recipient can still read"
+        yield doubts.HISTORY_CUT.concern(message, None, weight=Weight.FAILS if unproven else None)
 
 
 def _ordered(concerns: Iterable[Concern]) -> tuple[Concern, ...]:

@@ -154,7 +154,6 @@ class Git:
                 )
             except FileNotFoundError:
                 raise UsageError("git was not found", hint="install git, or put it on PATH") from None
-            _bound(process)
             output = _answer(process, arguments[0])
             said.seek(0)
             return subprocess.CompletedProcess(arguments, process.returncode, output, said.read(_MAX_SAID))
@@ -211,8 +210,9 @@ def _answer(process: subprocess.Popen[bytes], what: str) -> bytes:
         process.kill()
 
     timer = threading.Timer(TIME_LIMIT, end)
-    timer.start()
     try:
+        timer.start()
+        _bound(process)
         with process:
             assert process.stdout is not None  # noqa: S101 - it is a pipe
             output = process.stdout.read(MAX_ANSWER + 1)

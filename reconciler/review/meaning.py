@@ -17,6 +17,13 @@ from reconciler.review.renames import Seals, renames
 Unread = Mapping[tuple[str, str], Mark]
 """Entries that are written but wrong in themselves, by section and id, with their places."""
 
+#: Where a value is the id of an item, and of which section.
+_REFERENCES: Final = {
+    ("strategies", "connection"): "connections",
+    ("strategies", "runtime"): "runtimes",
+    ("connections", "egress"): "egress",
+}
+
 _PLACE: Final = {section: place for place, section in enumerate(SECTIONS)}
 
 
@@ -37,7 +44,18 @@ def changes(
         Change(section=section, id=key, kind=ChangeKind.UNREADABLE, mark=mark)
         for (section, key), mark in lost.items()
     ]
-    return in_order(_with_its_key(change, seals) for change in found)
+    return in_order(_with_its_name(_with_its_key(change, seals), renamed) for change in found)
+
+
+def _with_its_name(change: Change, renamed: Mapping[tuple[str, str], tuple[str, str]]) -> Change:
+    """A reference that only follows what it refers to under its new name leads nowhere else."""
+
+    def follows(leaf: Leaf) -> bool:
+        section = _REFERENCES.get((change.section, leaf.path))
+        return section is not None and renamed.get((section, str(leaf.new))) == (section, str(leaf.old))
+
+    leaves = (replace(leaf, risk=Risk.NONE, why="") if follows(leaf) else leaf for leaf in change.leaves)
+    return replace(change, leaves=tuple(leaves))
 
 
 def _with_its_key(change: Change, seals: tuple[Seals, Seals]) -> Change:

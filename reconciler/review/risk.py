@@ -171,6 +171,10 @@ def _recovery(old: object, new: object) -> Judgement:
     return down("recovery mode is off") if old is True else NEUTRAL
 
 
+def _whitelist(_old: object, new: object) -> Judgement:
+    return down("the IP whitelist is required") if new == "required" else up("the IP whitelist is optional")
+
+
 def _drawdown(old: object, new: object) -> Judgement:
     """It comes and goes with recovery mode, which says the direction then."""
     return NEUTRAL if old is None or new is None else _limit("the drawdown")(old, new)
@@ -243,7 +247,7 @@ _RULES: Final = {
         (r"recovery_mode\.max_drawdown", _drawdown),
     ),
     "policy": _rules(
-        ("ip_whitelist", _ranked("the rule for IP whitelists", ("required", "recommended"))),
+        ("ip_whitelist", _whitelist),
         ("max_key_age", _limit("the age of keys")),
         ("unknown_grace", _limit("the time without evidence")),
         ("expiry_warning", _limit("the warning before expiry", lower_is_up=True)),

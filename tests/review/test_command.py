@@ -135,9 +135,9 @@ def test_in_a_plain_locale_and_with_closed_streams(repo, command):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_told_to_end_it_ends_at_once_and_leaves_nobody_behind(repo, number):
-    """A git that never answers stands in for a disk that does not."""
+    """A git that never answers stands in for a disk that does not. It lets its parent come to wait for it."""
     stuck = repo.home / "git"
-    stuck.write_text(f"#!/bin/sh\necho $$ > {repo.home}/pid\nexec sleep 60\n")
+    stuck.write_text(f"#!/bin/sh\nsleep 0.5\necho $$ > {repo.home}/pid\nexec sleep 60\n")
     stuck.chmod(0o755)
     environ = repo.environ | {"PATH": f"{repo.home}:{os.environ['PATH']}"}
     process = subprocess.Popen(

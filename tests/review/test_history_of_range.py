@@ -170,6 +170,17 @@ def test_a_range_that_a_shallow_clone_cuts_is_called_cut(repo, monkeypatch, age_
     assert repo.review("origin/main", "HEAD").fails == {"plaintext-in-history"}
 
 
+def test_where_history_is_cut_a_removed_recipient_is_not_said_to_be_shut_out(repo, monkeypatch):
+    repo.recipients(repo.bob)
+    repo.rotate(repo.main)
+    repo.commit()
+    assert repo.review().passes
+    monkeypatch.chdir(elsewhere(repo, "shallow", "--depth=1", "--no-single-branch"))
+    look = repo.review("origin/main", "HEAD")
+    assert look.fails == {"history-cut"}
+    assert "removed recipient" in look.concern("history-cut").message
+
+
 def test_a_partial_clone_reads_what_it_has_and_fetches_nothing(repo, monkeypatch):
     repo.git("config", "uploadpack.allowFilter", "true")
     repo.write("notes.txt", "one\n")

@@ -695,6 +695,14 @@ def test_a_connection_renamed_with_its_secret_is_one_connection(repo):
     renamed = look.change("connections", "mexc-main")
     assert (renamed.kind, renamed.was) == (ChangeKind.RENAMED, "mexc-spot-main")
     assert [leaf.path for leaf in look.secret().leaves] == ["connection"]
+    (follows,) = look.change("strategies", "btc-eth").leaves
+    assert (follows.path, follows.new, follows.risk) == ("connection", "mexc-main", Risk.NONE)
+
+
+def test_a_strategy_on_another_connection_does_not_follow_a_rename(repo):
+    repo.change("connections.yaml", "connection: mexc-spot-main", "connection: kucoin-spare")
+    (moved,) = repo.review().change("strategies", "btc-eth").leaves
+    assert (moved.path, moved.risk) == ("connection", Risk.UP)
 
 
 def test_a_connection_renamed_without_its_secret_fails(repo):
