@@ -10,6 +10,7 @@ from typing import Final
 
 from reconciler.checks import (
     account,
+    guards,
     key_life,
     naming,
     permissions,
@@ -75,8 +76,13 @@ STRATEGY_CHECKS: Final[Mapping[str, strategy.StrategyCheck]] = MappingProxyType(
     {check.id: check for check in strategy.CHECKS}
 )
 
+#: What guards tell of a run as a whole, by id.
+GUARD_CHECKS: Final[Mapping[str, guards.GuardCheck]] = MappingProxyType(
+    {check.id: check for check in guards.CHECKS}
+)
+
 #: All that :func:`explain` knows of checks.
-ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({**CATALOGUE, **STRATEGY_CHECKS})
+ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({**CATALOGUE, **STRATEGY_CHECKS, **GUARD_CHECKS})
 
 
 def severity_words(check: Entry) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 
-from reconciler.checks.catalogue import CATALOGUE, ENTRIES, STRATEGY_CHECKS, severity_words
+from reconciler.checks.catalogue import CATALOGUE, ENTRIES, GUARD_CHECKS, STRATEGY_CHECKS, severity_words
 from reconciler.checks.check import Entry
 from reconciler.model.kinds import KINDS, KindText
 from reconciler.model.live import RETRYABLE, FailureKind
@@ -32,6 +32,8 @@ def _lines() -> Iterator[str]:
     yield from _table(CATALOGUE.values())
     yield "\nOf each strategy that should run, as far as policy sets them:\n"
     yield from _table(STRATEGY_CHECKS.values())
+    yield "\nOf each run as a whole (see [guards](guards.md)):\n"
+    yield from _table(GUARD_CHECKS.values())
     for check in ENTRIES.values():
         yield from _check(check)
     yield "\n## Failure kinds"

@@ -16,16 +16,20 @@ from reconciler.desired.wording import is_secret_name, suggestion, where
 from reconciler.exchanges import registry
 from reconciler.model.desired import (
     AccountPin,
+    Approval,
     Attestation,
     Connection,
     Desired,
     Egress,
+    Guarded,
     MarginLimit,
     Market,
     Policy,
     Requirement,
     RuntimeSpec,
     Strategy,
+    Threshold,
+    Thresholds,
     Waiver,
 )
 from reconciler.model.errors import Problem
@@ -62,6 +66,7 @@ class Builder:
             runtimes=self._each("runtimes", self._runtime),
             strategies=self._each("strategies", self._strategy),
             waivers=self._waivers(),
+            approvals=self._approvals(),
         )
 
     def _each(self, section: str, build: Callable[[str, Item], Value | None]) -> dict[str, Value]:
@@ -90,6 +95,7 @@ class Builder:
             "max_margin_limit": self._margin_limit,
             "max_averaging_factor": lambda item: self._read(item, values.factor, Decimal(1)),
             "allowed_quotes": lambda item: tuple(sorted(item.value)),
+            "thresholds": self._thresholds,
         }
         return Policy(**{key: readers.get(key, self._duration)(item) for key, item in fields.items()})
 
@@ -99,6 +105,21 @@ class Builder:
     def _margin_limit(self, item: Item) -> MarginLimit:
         amount = self._read(item.at("amount"), values.amount, Decimal(1))
         return MarginLimit(amount=amount, currency=item.value["currency"])
+
+    def _thresholds(self, item: Item) -> Thresholds:
+        default = Thresholds()
+        return Thresholds(
+            enable=self._threshold(item.get("enable"), default.enable),
+            disable=self._threshold(item.get("disable"), default.disable),
+        )
+
+    def _threshold(self, item: Item | None, default: Threshold) -> Threshold:
+        """What is not written keeps its default, count and percentage apart: 0 is written."""
+        percent = item.get("percent") if item else None
+        return Threshold(
+            count=item.value.get("count", default.count) if item else default.count,
+            percent=self._read(percent, values.share, Decimal(0)) if percent else default.percent,
+        )
 
     def _egress(self, key: str, item: Item) -> Egress:
         family = item.value.get("family", "ipv4")
@@ -190,6 +211,20 @@ class Builder:
             for item in self._merged.waivers
         ]
         return tuple(sorted(waivers, key=lambda w: (w.connection, w.check, w.until, w.reason, w.approved_by)))
+
+    def _approvals(self) -> tuple[Approval, ...]:
+        approvals = [
+            Approval(
+                allow=Guarded(item.value["allow"]),
+                count=item.value["count"],
+                reason=item.value["reason"],
+                approved_by=item.value["approved_by"],
+                until=self._read(item.at("until"), values.day, date.min),
+                mark=item.mark,
+            )
+            for item in self._merged.approvals
+        ]
+        return tuple(sorted(approvals, key=lambda a: (a.allow, a.until, a.count, a.reason, a.approved_by)))
 
 
 def _recipients(item: Item) -> Mapping[str, tuple[str, ...]]:

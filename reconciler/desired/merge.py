@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.desired.document import Document, Path, Plain
@@ -74,6 +74,7 @@ class Merged:
     sections: dict[str, dict[str, Item]] = field(default_factory=dict)
     known: dict[str, dict[str, Item]] = field(default_factory=dict)
     waivers: list[Item] = field(default_factory=list)
+    approvals: list[Item] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     complete: bool = True
 
@@ -85,7 +86,8 @@ def merge(documents: Sequence[Document], wrong: Mapping[str, Iterable[Path]]) ->
         bad = _Wrong(wrong.get(document.file, ()))
         for section in (*SECTIONS, "policy"):
             _add_section(merged, document, section, bad)
-        _add_waivers(merged, document, bad)
+        merged.waivers.extend(_listed(document, "waivers", bad))
+        merged.approvals.extend(_listed(document, "approvals", bad))
     merged.sections = {name: dict(sorted(found.items())) for name, found in merged.sections.items()}
     return merged
 
@@ -127,8 +129,9 @@ def _twice(item: Item, first: Item) -> Problem:
     )
 
 
-def _add_waivers(merged: Merged, document: Document, bad: _Wrong) -> None:
-    waivers = document.value.get("waivers") if isinstance(document.value, dict) else None
-    if isinstance(waivers, list):
-        whole = Item(document=document, path=("waivers",), value=waivers)
-        merged.waivers.extend(item for item in whole.each() if item.path not in bad)
+def _listed(document: Document, section: str, bad: _Wrong) -> Iterator[Item]:
+    """The sound entries of a section that is a list: exceptions have no id."""
+    entries = document.value.get(section) if isinstance(document.value, dict) else None
+    if isinstance(entries, list):
+        whole = Item(document=document, path=(section,), value=entries)
+        yield from (item for item in whole.each() if item.path not in bad)

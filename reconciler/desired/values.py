@@ -99,6 +99,14 @@ def factor(text: str) -> Decimal:
     return number
 
 
+def share(text: str) -> Decimal:
+    """A percentage from nothing to all, as a number such as 50 for ``50%``."""
+    number = Decimal(text.removesuffix("%"))
+    if number > _HUNDRED:
+        raise BadValue("more than all of them", 'write at most "100%"')
+    return number
+
+
 def percentage(text: str) -> Decimal:
     """A percentage greater than zero, at most a hundred, as a number such as 2 for ``2%``."""
     number = Decimal(text.removesuffix("%"))

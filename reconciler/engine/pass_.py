@@ -13,6 +13,7 @@ from reconciler import __version__
 from reconciler.checks import evaluate_strategy, permits
 from reconciler.engine.choose import chosen_connections, named_connections
 from reconciler.engine.files import read
+from reconciler.engine.guards import guard_findings
 from reconciler.engine.lock import held
 from reconciler.engine.policy import policy_findings
 from reconciler.engine.settings import Settings
@@ -39,6 +40,7 @@ class _Seen:
     survey: Survey
     runtimes: Mapping[str, Runtime]
     plan: Plan
+    at: datetime
     ended: tuple[InventoryItem, ...]
 
 
@@ -104,19 +106,20 @@ async def _look(desired: Desired, state: ReadState, settings: Settings) -> _Seen
     require_targets(settings.targets, desired, inventory)
     connections = chosen_connections(desired, settings.targets)
     seen, running = await asyncio.gather(survey(desired, connections, settings), _read_all(runtimes))
+    now = settings.now()
     plan = make_plan(
         desired,
         seen.reports,
         running,
         inventory,
         state.unknown_since(),
-        now=settings.now(),
+        now=now,
         permits=permits,
         judge=evaluate_strategy,
         targets=settings.targets,
     )
     over = ended(desired, running, inventory)
-    return _Seen(desired=desired, survey=seen, runtimes=runtimes, plan=plan, ended=over)
+    return _Seen(desired=desired, survey=seen, runtimes=runtimes, plan=plan, at=now, ended=over)
 
 
 def _open_runtimes(desired: Desired, state: ReadState) -> Mapping[str, Runtime]:
@@ -208,7 +211,10 @@ def _report(
         files=seen.desired.files,
         connections=seen.survey.reports,
         strategies=tuple(sorted(seen.desired.strategies.values(), key=lambda strategy: strategy.id)),
-        findings=policy_findings(seen.desired, seen.plan.targets),
+        findings=(
+            *policy_findings(seen.desired, seen.plan.targets),
+            *guard_findings(seen.desired, seen.plan, seen.at),
+        ),
         plan=seen.plan,
         outcomes=outcomes,
     )

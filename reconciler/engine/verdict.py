@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from reconciler.checks import GUARD_CHECKS
 from reconciler.model.errors import ExitCode, SecretsError, most_urgent
-from reconciler.model.finding import Verdict
+from reconciler.model.finding import Finding, Verdict
 from reconciler.model.plan import Action, ActionKind, Outcome, OutcomeState
 from reconciler.model.report import ConnectionReport, Report
 
@@ -48,8 +49,14 @@ def _of_secrets(secrets: Sequence[SecretsError]) -> Iterator[ExitCode]:
 
 
 def _of_findings(report: Report) -> Iterator[ExitCode]:
-    codes = {Verdict.FAIL: ExitCode.BLOCKED, Verdict.UNKNOWN: ExitCode.FAILED}
-    return (codes[finding.verdict] for finding in report.all_findings() if finding.blocks)
+    return (_code(finding) for finding in report.all_findings() if finding.blocks)
+
+
+def _code(finding: Finding) -> ExitCode:
+    """A guard has an exit code of its own; of any other check a fail outranks an unknown."""
+    if finding.check in GUARD_CHECKS:
+        return GUARD_CHECKS[finding.check].exit_code
+    return ExitCode.BLOCKED if finding.verdict is Verdict.FAIL else ExitCode.FAILED
 
 
 def _of_plan(report: Report, *, detailed: bool) -> Iterator[ExitCode]:
@@ -67,5 +74,7 @@ def _of_plan(report: Report, *, detailed: bool) -> Iterator[ExitCode]:
 
 def _unsettled(action: Action) -> bool:
     """Whether it leaves undone what git wants, and no finding says so: unknown, or not checks block it."""
+    if GUARD_CHECKS.keys() & set(action.checks):
+        return False
     blocked = action.kind is ActionKind.BLOCKED and not action.checks
     return blocked or action.kind in (ActionKind.UNKNOWN, ActionKind.HOLD)

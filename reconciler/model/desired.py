@@ -145,6 +145,48 @@ class Waiver:
     mark: Mark
 
 
+class Guarded(StrEnum):
+    """What may not happen to many strategies at once unless somebody approved it."""
+
+    ENABLE = "enable"
+    DISABLE = "disable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Up to ``count`` strategies may be enabled, or disabled, at once until the end of ``until`` in UTC."""
+
+    allow: Guarded
+    count: int
+    reason: str
+    approved_by: str
+    until: date
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """How many strategies one pass may treat alike: at most ``count``, and ``percent`` of all.
+
+    Both hold at once. ``None`` is no limit, and 0 allows none.
+    """
+
+    count: int | None = None
+    percent: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """The limits of one pass. They guard against accidents in files and never delay a stop for safety.
+
+    What starts is money at risk, so its number counts; a share of what runs is no measure of it, and
+    would stop the first apply of every team. What an accident stops shows in its share, too.
+    """
+
+    enable: Threshold = Threshold(count=10)
+    disable: Threshold = Threshold(count=10, percent=Decimal(50))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarginLimit:
     """The most that one strategy may tie up: ``amount`` of ``currency``, more than zero."""
@@ -159,9 +201,9 @@ class Policy:
     (``age``, ``pgp``, ``kms``, ``gcp_kms``, ``azure_kv``, ``hc_vault``, ``hckms``): age and PGP
     are allowed without being named, and restricted to the named ones once any is named.
 
-    The last three bind strategies, and ``None`` or nothing leaves them free: what each may tie up
-    at most, how often averaging may multiply its first order (1 or more), and the currencies in
-    which its pairs may be quoted and settled.
+    ``max_margin_limit``, ``max_averaging_factor`` and ``allowed_quotes`` bind strategies, and ``None``
+    or nothing leaves them free: what each may tie up at most, how often averaging may multiply its
+    first order (1 or more), and the currencies in which its pairs may be quoted and settled.
     """
 
     ip_whitelist: Requirement = Requirement.REQUIRED
@@ -173,6 +215,7 @@ class Policy:
     max_margin_limit: MarginLimit | None = None
     max_averaging_factor: Decimal | None = None
     allowed_quotes: tuple[str, ...] = ()
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +229,7 @@ class Desired:
     runtimes: Mapping[str, RuntimeSpec] = field(default_factory=dict)
     strategies: Mapping[str, Strategy] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
+    approvals: tuple[Approval, ...] = ()
 
     def strategies_of(self, connection: str) -> tuple[Strategy, ...]:
         """The strategies that refer to ``connection``, by id."""

@@ -30,6 +30,7 @@ class Subject(StrEnum):
     STRATEGY = "strategy"
     RUNTIME = "runtime"
     EGRESS = "egress"
+    POLICY = "policy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

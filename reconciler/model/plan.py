@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from reconciler.model.desired import EMPTY
+from reconciler.model.desired import EMPTY, Guarded
 
 
 class ActionKind(StrEnum):
@@ -72,10 +72,11 @@ class Action:
     """One line of a plan.
 
     ``HOLD`` leaves a running strategy alone while its evidence is unknown, until the grace
-    period ends; ``BLOCKED`` and ``UNKNOWN`` keep one that should run from starting;
+    period ends, or while a guard holds back what the files want; ``BLOCKED`` and ``UNKNOWN`` keep
+    one that should run from starting;
     ``UNMANAGED`` runs but is not in git and was not enabled by this tool; ``NONE`` is as
-    desired. ``checks`` names the findings behind it. ``before`` and ``after`` are parameters,
-    only where the action changes them.
+    desired. ``checks`` names the findings behind it: a disabling without any comes from the files
+    alone. ``before`` and ``after`` are parameters, only where the action changes them.
     """
 
     kind: ActionKind
@@ -87,14 +88,47 @@ class Action:
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
 
+    @property
+    def of_files(self) -> bool:
+        """Whether it stops a strategy for no other reason than that the files no longer want it."""
+        return self.kind is ActionKind.DISABLE and not self.checks
+
+
+class Bound(StrEnum):
+    """Which limit was exceeded. ``EMPTIED``: the files hold no strategy at all any more."""
+
+    COUNT = "count"
+    PERCENT = "percent"
+    EMPTIED = "emptied"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """More strategies would be enabled, or disabled, at once than is allowed: ``count`` of ``of``.
+
+    ``allowed`` is the number that ``bound`` lets pass, and ``approved`` the one that an approval
+    does, 0 without any.
+    """
+
+    guarded: Guarded
+    bound: Bound
+    count: int
+    of: int
+    allowed: int
+    approved: int = 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The actions, disables first, and the digest over what was reviewed."""
+    """The actions, disables first, and the digest over what was reviewed.
+
+    ``breaches`` tells why actions that the files want are held back.
+    """
 
     actions: tuple[Action, ...]
     digest: str
     targets: tuple[str, ...] = ()
+    breaches: tuple[Breach, ...] = ()
 
     @property
     def changes(self) -> tuple[Action, ...]:

@@ -40,17 +40,19 @@ def desired_strategy(
     gate: Gate,
     grace: Grace,
     broken: tuple[str, ...] = (),
+    unsafe: tuple[str, ...] = (),
     obstacle: str | None = None,
     enabled_on: str | None = None,
 ) -> Action:
     """The action for a strategy in git, whose runtime could be read.
 
     ``running`` is what the runtime holds of it, ``None`` when nothing. ``broken`` names the rules
-    of policy that the strategy itself breaks; ``obstacle`` says what besides the checks keeps it
-    from starting; ``enabled_on`` is the connection on which this tool had enabled it, where it had.
+    of policy that the strategy itself breaks; ``unsafe`` names the checks for which it may not go on
+    running where git switched it off; ``obstacle`` says what besides the checks keeps it from starting;
+    ``enabled_on`` is the connection on which this tool had enabled it, where it had.
     """
     if not strategy.enabled:
-        return _switched_off(strategy, running)
+        return _switched_off(strategy, running, (*unsafe, *broken))
     if gate.verdict is Verdict.FAIL or broken:
         return _failed(strategy, running, gate, broken)
     if gate.verdict is Verdict.UNKNOWN:
@@ -80,15 +82,19 @@ def runtime_gone(item: InventoryItem) -> Action:
     )
 
 
-def left_behind(item: InventoryItem, moved_to: str | None) -> Action:
-    """The disabling of a strategy that this tool enabled and git no longer wants there."""
+def left_behind(item: InventoryItem, moved_to: str | None, unsafe: tuple[str, ...] = ()) -> Action:
+    """The disabling of a strategy that this tool enabled and git no longer wants there.
+
+    ``unsafe`` names the checks for which it could not go on running there anyway.
+    """
     gone = "it is no longer in git" if moved_to is None else f"git moved it to runtime {moved_to}"
     return Action(
         kind=ActionKind.DISABLE,
         strategy=item.strategy,
         runtime=item.runtime,
         connection=item.connection,
-        reason=f"{gone}, and this tool had enabled it here",
+        reason=f"{gone}, and this tool had enabled it here{_besides(unsafe)}",
+        checks=unsafe,
     )
 
 
@@ -123,10 +129,15 @@ def _act(
     )
 
 
-def _switched_off(strategy: Strategy, running: RunningStrategy | None) -> Action:
+def _switched_off(strategy: Strategy, running: RunningStrategy | None, unsafe: tuple[str, ...]) -> Action:
     if is_off(running):
         return _act(ActionKind.NONE, strategy, "disabled in git, and it does not run")
-    return _act(ActionKind.DISABLE, strategy, "git says `enabled: false`")
+    return _act(ActionKind.DISABLE, strategy, f"git says `enabled: false`{_besides(unsafe)}", *unsafe)
+
+
+def _besides(unsafe: tuple[str, ...]) -> str:
+    """What makes a stop that the files ask for one that waits for nobody."""
+    return f"; {', '.join(unsafe)} would stop it too" if unsafe else ""
 
 
 def _failed(

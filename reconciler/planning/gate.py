@@ -52,8 +52,11 @@ def _shut(report: ConnectionReport, verdict: Verdict) -> tuple[str, ...]:
 
 
 def _roots(checks: tuple[str, ...]) -> tuple[str, ...]:
-    """The check for whose silence all the others are silent, where there is one; else all."""
-    return next(((root,) for root in ROOTS if root in checks), checks)
+    """The check for whose silence all the others are silent, where there is one; else all.
+
+    Never nothing: where findings are missing, what was to give them is named.
+    """
+    return next(((root,) for root in ROOTS if root in checks), checks or ROOTS[1:])
 
 
 def _weighs(finding: Finding) -> bool:

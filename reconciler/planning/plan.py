@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
 
 from reconciler.model.desired import Desired, Strategy
 from reconciler.model.errors import UsageError
+from reconciler.model.finding import Verdict
 from reconciler.model.plan import Action, ActionKind, InventoryItem, Plan, RunningStrategy
 from reconciler.model.report import ConnectionReport
 from reconciler.planning import decide
 from reconciler.planning.digest import digest
 from reconciler.planning.gate import Judge, Permits, gate
+from reconciler.planning.guard import guard
 
 Runtimes: TypeAlias = Mapping[str, Mapping[str, RunningStrategy] | None]
 """What every runtime holds by strategy id; ``None`` for a runtime that could not be read."""
@@ -70,10 +72,15 @@ def make_plan(
         judge=judge,
         targets=frozenset(targets),
     )
-    actions = sorted((*view.wanted(), *view.left_behind(), *view.unmanaged()), key=_place)
+    wanted = (*view.wanted(), *view.left_behind(), *view.unmanaged())
+    guarded, breaches = guard(wanted, desired, running=view.running(), now=now)
+    actions = tuple(sorted(guarded, key=_place))
     chosen = tuple(sorted(view.targets))
     return Plan(
-        actions=tuple(actions), digest=digest(desired, reports, actions, targets=chosen), targets=chosen
+        actions=actions,
+        digest=digest(desired, reports, actions, targets=chosen),
+        targets=chosen,
+        breaches=breaches,
     )
 
 
@@ -132,7 +139,8 @@ class _View:
             elif held is None:
                 yield decide.unreadable(item.strategy, item.runtime, item.connection)
             elif not decide.is_off(held.get(item.strategy)):
-                yield decide.left_behind(item, strategy.runtime if strategy else None)
+                moved_to = strategy.runtime if strategy else None
+                yield decide.left_behind(item, moved_to, self._unsafe(item.connection))
 
     def unmanaged(self) -> Iterator[Action]:
         """What runs although neither git nor this tool put it there."""
@@ -142,28 +150,51 @@ class _View:
                 if foreign and not decide.is_off(running) and self._targeted(running.id, None):
                     yield decide.unmanaged(running.id, runtime)
 
+    def running(self) -> frozenset[str]:
+        """The strategies in git, or enabled by this tool, that surely or possibly run now."""
+        return frozenset(
+            one.id
+            for runtime, held in self.runtimes.items()
+            for one in (held or {}).values()
+            if self._ours(one.id, runtime) and not decide.is_off(one)
+        )
+
     def _wanted(self, strategy: Strategy) -> Action:
         held = self.runtimes.get(strategy.runtime)
         if held is None:
             return decide.unreadable(strategy.id, strategy.runtime, strategy.connection)
-        grace = decide.Grace(
-            allowed=self.desired.policy.unknown_grace,
-            since=self.unknown_since.get(strategy.connection),
-            now=self.now,
-        )
+        enabled_on = self._enabled_on(strategy)
         return decide.desired_strategy(
             strategy,
             held.get(strategy.id),
             gate=gate(self.reports.get(strategy.connection), permits=self.permits),
-            grace=grace,
+            grace=self._grace(strategy.connection),
             broken=self._broken(strategy),
+            unsafe=() if strategy.enabled else self._unsafe(enabled_on or strategy.connection),
             obstacle=self._obstacle(strategy),
-            enabled_on=self._enabled_on(strategy),
+            enabled_on=enabled_on,
         )
 
+    def _grace(self, connection: str) -> decide.Grace:
+        return decide.Grace(
+            allowed=self.desired.policy.unknown_grace,
+            since=self.unknown_since.get(connection),
+            now=self.now,
+        )
+
+    def _unsafe(self, connection: str | None) -> tuple[str, ...]:
+        """The checks for which nothing may go on running on a connection that was looked at."""
+        report = self.reports.get(connection or "")
+        if connection is None or report is None:
+            return ()
+        found = gate(report, permits=self.permits)
+        over = found.verdict is Verdict.UNKNOWN and self._grace(connection).over
+        return found.checks if over or found.verdict is Verdict.FAIL else ()
+
     def _broken(self, strategy: Strategy) -> tuple[str, ...]:
-        """The rules of policy that the strategy breaks, whatever is known of its key."""
-        return tuple(f.check for f in self.judge(self.desired.policy, strategy) if f.blocks)
+        """The rules of policy that the strategy breaks, enabled or not, whatever is known of its key."""
+        found = self.judge(self.desired.policy, replace(strategy, enabled=True))
+        return tuple(finding.check for finding in found if finding.blocks)
 
     def _enabled_on(self, strategy: Strategy) -> str | None:
         """The connection on which this tool enabled it where git has it now."""

@@ -7,16 +7,28 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from reconciler.model.desired import Desired, Policy, Waiver
+from reconciler.model.desired import Approval, Desired, Policy, Waiver
 from reconciler.model.errors import Mark
 from reconciler.review.leaves import leaves
 
 #: The sections in the order in which a reviewer reads them: what loosens rules first.
-SECTIONS: Final = ("policy", "rules", "waivers", "egress", "connections", "runtimes", "strategies")
+SECTIONS: Final = (
+    "policy",
+    "rules",
+    "waivers",
+    "approvals",
+    "egress",
+    "connections",
+    "runtimes",
+    "strategies",
+)
 
 
 #: What stands for the recipients where policy names none.
 ANYBODY: Final = "any age or PGP key"
+
+#: The fields of an exception that its name says.
+_NAMING: Final = frozenset({"check", "connection", "allow"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +54,8 @@ def items(desired: Desired) -> dict[tuple[str, str], Item]:
 
 def _items(desired: Desired) -> Iterator[Item]:
     yield Item(section="policy", id="policy", leaves=_policy(desired.policy))
-    yield from _waivers(desired.waivers)
+    yield from _exceptions("waivers", desired.waivers)
+    yield from _exceptions("approvals", desired.approvals)
     sections: Mapping[str, Mapping[str, Any]] = {
         "egress": desired.egress,
         "connections": desired.connections,
@@ -56,26 +69,34 @@ def _items(desired: Desired) -> Iterator[Item]:
 
 
 def _policy(policy: Policy) -> dict[str, Any]:
-    """The policy with its defaults, and with what it means to name no recipient."""
+    """The policy with its defaults as they are written, and with what it means to name no recipient."""
     told = leaves(policy)
+    told |= {path: f"{told[path]}%" for path in told if path.endswith(".percent")}
     if not any(policy.recipients.values()):
         told["recipients"] = ANYBODY
     return told
 
 
-def _waivers(waivers: Iterable[Waiver]) -> Iterator[Item]:
-    """Waivers have no id: the check and its connection name them, and a number where several do.
+def _exceptions(section: str, exceptions: Iterable[Waiver | Approval]) -> Iterator[Item]:
+    """Exceptions have no id: what they are for names them, and a number where several are for the same.
 
     The one that ends last comes first, whatever their order in the files: it is the one that counts.
     """
     seen: dict[str, int] = {}
-    for waiver in sorted(waivers, key=_standing, reverse=True):
-        subject = f"{waiver.check} on {waiver.connection}"
+    for exception in sorted(exceptions, key=_standing, reverse=True):
+        subject = _subject(exception)
         seen[subject] = number = seen.get(subject, 0) + 1
-        told = {path: value for path, value in leaves(waiver).items() if path not in {"check", "connection"}}
+        told = {path: value for path, value in leaves(exception).items() if path not in _NAMING}
         key = subject if number == 1 else f"{subject} ({number})"
-        yield Item(section="waivers", id=key, leaves=told, mark=waiver.mark)
+        yield Item(section=section, id=key, leaves=told, mark=exception.mark)
 
 
-def _standing(waiver: Waiver) -> tuple[date, str, str]:
-    return waiver.until, waiver.reason, waiver.approved_by
+def _subject(exception: Waiver | Approval) -> str:
+    if isinstance(exception, Waiver):
+        return f"{exception.check} on {exception.connection}"
+    return f"{exception.allow} at once"
+
+
+def _standing(exception: Waiver | Approval) -> tuple[date, int, str, str]:
+    count = exception.count if isinstance(exception, Approval) else 0
+    return exception.until, count, exception.reason, exception.approved_by

@@ -169,6 +169,8 @@ def _addition(item: Item) -> risk.Judgement:
         return risk.up("a new strategy that may start")
     if item.section == "waivers":
         return risk.up("a new exception: the check no longer blocks")
+    if item.section == "approvals":
+        return risk.up("a new exception: more may happen at once")
     return risk.NEUTRAL
 
 
@@ -177,4 +179,6 @@ def _removal(item: Item) -> risk.Judgement:
         return risk.down("the strategy stops")
     if item.section == "waivers":
         return risk.down("the exception is gone: the check blocks again")
+    if item.section == "approvals":
+        return risk.down("the exception is gone: less may happen at once")
     return risk.NEUTRAL

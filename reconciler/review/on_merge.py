@@ -37,7 +37,7 @@ def touched(changes: Collection[Change], secrets: Collection[str], head: Desired
         change.id.partition(" on ")[2].partition(" (")[0] for change in changes if change.section == "waivers"
     }
     through = {one.id for one in head.connections.values() if one.egress in exits}
-    everybody = set(head.connections) if any(change.section == "policy" for change in changes) else set()
+    everybody = set(head.connections) if any(map(_judges, changes)) else set()
     settings = {
         change.id
         for change in changes
@@ -47,6 +47,13 @@ def touched(changes: Collection[Change], secrets: Collection[str], head: Desired
         connections=frozenset(differing | through | waived | everybody),
         secrets=frozenset(secrets),
         settings=frozenset(settings),
+    )
+
+
+def _judges(change: Change) -> bool:
+    """Whether connections are judged anew: by all of policy but how many may start or stop at once."""
+    return change.section == "policy" and any(
+        not leaf.path.startswith("thresholds.") for leaf in change.leaves
     )
 
 

@@ -255,10 +255,12 @@ _RULES: Final = {
         (r"max_[a-z_]+(\.amount)?", _limit("what a strategy may do")),
         (r"max_[a-z_]+\.currency", _currency),
         (r"allowed_[a-z_]+", _members("choices", none_is_all=True)),
+        (r"thresholds\.(enable|disable)\..+", _limit("what may happen at once")),
         ("recipients", _recipients),
         (r"recipients\..+", _members("people who may open secrets")),
     ),
     "waivers": _rules(("until", _later("the exception"))),
+    "approvals": _rules(("until", _later("the exception")), ("count", _limit("what may happen at once"))),
     "rules": _rules(
         (r".*\bholders", _members("people who can open new secret files")),
         (r".*\bkey_groups", _always("other people hold the parts of the data key")),

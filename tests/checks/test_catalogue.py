@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.checks import CATALOGUE, ENTRIES, STRATEGY_CHECKS, evaluate, explain
+from reconciler.checks import CATALOGUE, ENTRIES, GUARD_CHECKS, STRATEGY_CHECKS, evaluate, explain
 from reconciler.checks.docs import render
 from reconciler.model.doubts import DOUBTS
-from reconciler.model.errors import UsageError
+from reconciler.model.errors import ExitCode, UsageError
 from reconciler.model.finding import Severity, Verdict
 from reconciler.model.live import FailureKind
 from reconciler.model.report import Weight
@@ -24,6 +24,10 @@ ADVISORY = {
     "clock-skew", "exchange-status", "permission-excess", "transfer-enabled", "ip-whitelist-extra",
     "egress-missing", "two-factor-unattested", "key-expires-soon", "key-too-old", "connection-shared",
     "connection-unused", "name-unclear", "name-duplicate", "waiver-expired", "waiver-void",
+}  # fmt: skip
+GUARDS = {
+    "threshold-enable": Severity.BLOCKING, "threshold-disable": Severity.BLOCKING,
+    "approval-expired": Severity.ADVISORY,
 }  # fmt: skip
 NEVER_WAIVED = {
     "connection-test", "credentials-unreadable", "secret-plaintext", "withdraw-enabled", "account-differs",
@@ -50,9 +54,16 @@ def test_the_checks_whose_weight_policy_and_files_decide():
 def test_the_rules_of_policy_stand_apart_block_and_are_never_waived():
     """A connection is never asked them: what ``permits`` requires is of connections alone."""
     assert set(STRATEGY_CHECKS) == {"policy-margin-limit", "policy-averaging", "policy-quotes"}
-    assert list(ENTRIES) == [*CATALOGUE, *STRATEGY_CHECKS]
+    assert list(ENTRIES) == [*CATALOGUE, *STRATEGY_CHECKS, *GUARD_CHECKS]
     for check in STRATEGY_CHECKS.values():
         assert (check.severity, check.waivable, check.varies) == (Severity.BLOCKING, False, False)
+
+
+def test_guards_are_no_checks_of_a_connection_and_are_never_waived():
+    assert {id_: check.severity for id_, check in GUARD_CHECKS.items()} == GUARDS
+    for check in GUARD_CHECKS.values():
+        assert not check.waivable
+        assert (check.exit_code is ExitCode.DONE) is (check.severity is Severity.ADVISORY)
 
 
 @pytest.mark.parametrize("check", ENTRIES.values(), ids=lambda check: check.id)

@@ -14,6 +14,8 @@ from reconciler.exchanges import registry
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ConfigError, Problem
 
+APPROVAL = "allow: enable, count: 3, reason: r, approved_by: b, until: {}"
+
 
 def waiver(
     check: str = "x", connection: str = "mexc-spot-main", until: str = "2026-12-31"
@@ -91,6 +93,14 @@ MEANINGS = {
         [(9, 45, "bad-value")],
     ),
     "waiver until no day": ([waiver(until="2026-13-01")], [(12, 19, "bad-value")]),
+    "approval until no day": (
+        [("runtimes:", f"approvals: [{{{APPROVAL.format('2026-02-30')}}}]\nruntimes:")],
+        [(12, 73, "bad-value")],
+    ),
+    "more than all of them": (
+        [("runtimes:", 'policy: {thresholds: {disable: {percent: "101%"}}}\nruntimes:')],
+        [(12, 42, "bad-value")],
+    ),
     "waiver for nobody": ([waiver(connection="nobody")], [(12, 53, "dangling-reference")]),
     "waiver for withdraw-enabled": ([waiver(check="withdraw-enabled")], [(12, 38, "not-waivable")]),
     "secret in settings": (

@@ -17,10 +17,13 @@ from reconciler.model.desired import (
     Attestation,
     CredentialRef,
     Desired,
+    Guarded,
     MarginLimit,
     Market,
     Policy,
     Requirement,
+    Threshold,
+    Thresholds,
     Waiver,
 )
 from reconciler.model.errors import ConfigError, Mark
@@ -215,6 +218,39 @@ def test_waivers_are_in_a_fixed_order_and_may_be_over(full, tmp_path):
 
 def test_a_file_may_say_nothing_but_its_version(desired):
     assert desired("version: 1\n").connections == {}
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("{enable: {count: 0}}", Thresholds(enable=Threshold(count=0))),
+        ('{enable: {percent: "0%"}}', Thresholds(enable=Threshold(count=10, percent=Decimal(0)))),
+        ("{disable: {count: 3}}", Thresholds(disable=Threshold(count=3, percent=Decimal(50)))),
+        ('{disable: {percent: "100%"}}', Thresholds(disable=Threshold(count=10, percent=Decimal(100)))),
+        ("{}", Thresholds()),
+    ],
+)
+def test_what_a_threshold_does_not_say_keeps_its_default_and_zero_is_said(desired, written, expected):
+    assert desired(f"version: 1\npolicy: {{thresholds: {written}}}\n").policy.thresholds == expected
+
+
+def test_approvals_are_in_a_fixed_order_and_may_be_over(desired):
+    common = "reason: r, approved_by: b"
+    one = f"{{allow: enable, count: 3, until: 2026-12-31, {common}}}"
+    other = f"{{allow: disable, count: 30, until: 2020-12-31, {common}}}"
+    ahead, behind = (
+        desired(f"version: 1\napprovals: [{pair}]\n").approvals
+        for pair in (f"{one}, {other}", f"{other}, {one}")
+    )
+    assert unplaced(ahead) == unplaced(behind)
+    assert [(one.allow, one.count, one.until) for one in ahead] == [
+        (Guarded.DISABLE, 30, date(2020, 12, 31)),
+        (Guarded.ENABLE, 3, date(2026, 12, 31)),
+    ]
+
+
+def unplaced(approvals):
+    return [replace(one, mark=None) for one in approvals]
 
 
 def test_sections_and_policy_are_merged_over_files(tmp_path, write, sound):

@@ -259,7 +259,9 @@ SOUND_DOCUMENT = schema.schema()["examples"][0] | {
         "max_margin_limit": {"amount": "1000", "currency": "USDT"},
         "max_averaging_factor": "8",
         "allowed_quotes": ["USDT"],
+        "thresholds": {"enable": {"count": 0}, "disable": {"count": 3, "percent": "0%"}},
     },
+    "approvals": schema.schema()["$defs"]["approval"]["examples"],
     "waivers": schema.schema()["$defs"]["waiver"]["examples"],
     "sops": {"mac": ENC, "version": "3.11.0"},
 }

@@ -148,8 +148,12 @@ class TestApply:
         assert kinds(site.report("--yes"))[RUNNING] == "disable"
 
     def test_even_when_its_runtime_leaves_git_too(self, site):
+        """Files without any strategy stop nothing that nobody approved."""
         site.run("--yes")
         site.edit(lambda doc: (doc["strategies"].clear(), doc["runtimes"].clear()))
+        assert kinds(site.report("--yes"))[RUNNING] == "hold"
+        approval = {"allow": "disable", "count": 1, "reason": "r", "approved_by": "b", "until": "2999-12-31"}
+        site.edit(lambda doc: doc.update(approvals=[approval]))
         assert kinds(site.report("--yes"))[RUNNING] == "disable"
 
     def test_new_settings_are_changed_in_place(self, site):

@@ -72,6 +72,11 @@ class Desk:
                 **PARAMETERS,
             }
 
+    def approve(self, allow: str = "disable", count: int = 9, until: str = "2026-11-22") -> None:
+        """Have somebody approve that so many are enabled, or disabled, at once."""
+        approval = {"allow": allow, "count": count, "reason": "r", "approved_by": "b", "until": until}
+        self.document.setdefault("approvals", []).append(approval)
+
     def run(self, *ids: str, runtime: str = "paper") -> None:
         """Have strategies running that this tool did not start."""
         with open_for_writing(self.settings.state) as store, store.lease(clock=lambda: self.now) as lease:
@@ -205,6 +210,7 @@ async def test_without_sops_a_file_that_is_wrong_in_itself_still_fails(desk):
 
 async def test_what_somebody_else_stopped_and_starts_again_after_it_left_git_is_theirs(desk):
     """Invariant 9: our claim ends with what we started."""
+    desk.approve()
     desk.own("grid", "other")
     desk.stop("grid")
     assert kinds(await desk.converge()) == {"other": "disable"}
@@ -245,6 +251,7 @@ async def test_a_runtime_that_breaks_in_any_way_is_unknown_and_hinders_no_other(
 
 async def test_what_a_kill_left_running_is_found_though_strategy_and_runtime_left_the_files(desk):
     """Invariant 7: the journal alone remembers it, so its runtime is opened for that."""
+    desk.approve()
     desk.cut_off("grid", runtime="former")
     report = await desk.converge()
     assert states(report) == [("enable", "grid", "done"), ("disable", "grid", "done")]
@@ -287,3 +294,66 @@ async def test_a_reviewed_plan_that_is_not_the_plan_of_now_does_nothing(desk):
     del desk.document["strategies"]["other"]
     desk.stop("other")
     assert states(await desk.converge_reviewed(reviewed)) == [("disable", "grid", "done")]
+
+
+class TestThresholds:
+    async def test_files_that_lost_everything_stop_nothing_and_say_what_to_do(self, desk):
+        desk.own("a", "b")
+        for report in (await pass_.dry_run(desk.settings), await desk.converge()):
+            assert kinds(report) == {"a": "hold", "b": "hold"}
+            told = {finding.check: finding for finding in report.findings}
+            assert "2 of 2 strategies would be disabled" in told["threshold-disable"].evidence
+            assert "{allow: disable, count: 2, " in told["threshold-disable"].fix
+            assert report.outcomes == ()
+        assert desk.running() == {"a", "b"}
+        assert set(desk.state.inventory()) == {"a", "b"}
+
+    async def test_the_exit_code_is_6(self, desk):
+        desk.document["connections"] = {}
+        desk.own("a")
+        for report in (await pass_.dry_run(desk.settings, detailed=True), await desk.converge()):
+            assert report.exit_code is ExitCode.THRESHOLD
+        desk.approve(count=1)
+        report = await desk.converge()
+        assert (states(report), report.exit_code) == ([("disable", "a", "done")], ExitCode.DONE)
+
+    async def test_an_approval_that_is_over_is_told_and_allows_nothing(self, desk):
+        desk.document["connections"] = {}
+        desk.own("a")
+        desk.approve(count=1)
+        desk.now += timedelta(days=1)
+        report = await desk.converge()
+        assert report.exit_code is ExitCode.THRESHOLD
+        told = {finding.check: finding for finding in report.findings}
+        assert told["approval-expired"].evidence == "no longer approved: disable up to 1 (until 2026-11-22)"
+        assert told["approval-expired"].mark.line == 1
+        assert desk.running() == {"a"}
+
+    async def test_a_reviewed_plan_passes_no_limit(self, desk):
+        desk.document["connections"] = {}
+        desk.own("a")
+        seen = await pass_.dry_run(desk.settings)
+        reviewed = PlanFile(
+            tool_version="1",
+            created_at=START,
+            digest=seen.plan.digest,
+            targets=(),
+            actions=seen.plan.actions,
+        )
+        assert (await desk.converge_reviewed(reviewed)).exit_code is ExitCode.THRESHOLD
+        assert desk.running() == {"a"}
+        desk.approve(count=1)
+        with pytest.raises(StalePlan):
+            await desk.converge_reviewed(reviewed)
+
+    async def test_what_breaks_policy_stops_while_the_files_are_in_doubt(self, desk):
+        desk.document["policy"] = {
+            "max_margin_limit": {"amount": "499", "currency": "USDT"},
+            "thresholds": {"disable": {"count": 0}},
+        }
+        desk.want("bad")
+        desk.own("bad", "gone")
+        report = await desk.converge()
+        assert states(report) == [("disable", "bad", "done")]
+        assert kinds(report)["gone"] == "hold"
+        assert desk.running() == {"gone"}

@@ -15,15 +15,19 @@ from hypothesis import strategies as st
 
 from reconciler.checks import CATALOGUE, evaluate_strategy, permits, status
 from reconciler.model.desired import (
+    Approval,
     Connection,
     CredentialRef,
     Desired,
     Egress,
+    Guarded,
     MarginLimit,
     Market,
     Policy,
     RuntimeSpec,
     Strategy,
+    Threshold,
+    Thresholds,
 )
 from reconciler.model.errors import Mark
 from reconciler.model.finding import Finding, Subject, Verdict
@@ -194,6 +198,12 @@ _POLICIES = st.sampled_from(
         Policy(allowed_quotes=("USDC",)),
     ]
 )
+_LIMITS = st.builds(
+    Threshold,
+    count=st.none() | st.integers(0, 3),
+    percent=st.none() | st.sampled_from([Decimal(0), Decimal(1), Decimal(50), Decimal(100)]),
+)
+_THRESHOLDS = st.just(Thresholds()) | st.builds(Thresholds, enable=_LIMITS, disable=_LIMITS)
 _STRATEGIES = st.dictionaries(
     st.sampled_from(_IDS[:3]),
     st.tuples(
@@ -215,7 +225,7 @@ _SINCE = st.dictionaries(
 
 @st.composite
 def _worlds(draw: st.DrawFn) -> SimpleNamespace:
-    """Any files, any policy, any verdicts, any runtimes (some unreadable), any inventory."""
+    """Any files, policy, thresholds, verdicts, runtimes (some unreadable) and inventory."""
     wanted = draw(_STRATEGIES)
     strategies = [
         _strategy(id_, connection=connection, runtime=runtime, enabled=enabled, parameters=parameters)
@@ -230,7 +240,11 @@ def _worlds(draw: st.DrawFn) -> SimpleNamespace:
         }
     places = draw(st.dictionaries(st.sampled_from(_IDS), st.sampled_from(["paper", "live", "gone"])))
     return SimpleNamespace(
-        desired=_desired(*strategies, policy=draw(_POLICIES)),
+        desired=_desired(
+            *strategies,
+            policy=replace(draw(_POLICIES), thresholds=draw(_THRESHOLDS)),
+            approvals=draw(st.sampled_from([(), (), (_approval(),), (_approval("enable", 2),)])),
+        ),
         reports=tuple(_report(id_, **draw(_VERDICTS)) for id_ in ("main", "spare")),
         runtimes=runtimes,
         inventory=[_item(id_, place) for id_, place in places.items()],
@@ -238,8 +252,22 @@ def _worlds(draw: st.DrawFn) -> SimpleNamespace:
     )
 
 
+def _approval(allow: str = "disable", count: int = 99, **changes: Any) -> Approval:
+    base = Approval(
+        allow=Guarded(allow), count=count, reason="r", approved_by="b", until=NOW.date(), mark=MARK
+    )
+    return replace(base, **changes)
+
+
+def _unguarded(desired: Desired) -> Desired:
+    """The same files where somebody approved any number."""
+    return replace(desired, approvals=(_approval("enable"), _approval("disable")))
+
+
 _TOOLS = SimpleNamespace(
     now=NOW,
+    approval=_approval,
+    unguarded=_unguarded,
     mark=MARK,
     parameters=PARAMETERS,
     apply=_apply,
@@ -252,6 +280,7 @@ _TOOLS = SimpleNamespace(
     run=_run,
     running=_running,
     strategy=_strategy,
+    limits=_LIMITS,
     worlds=_worlds,
 )
 

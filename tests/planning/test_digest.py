@@ -9,13 +9,17 @@ import pytest
 
 from reconciler.model.desired import (
     AccountPin,
+    Approval,
     Attestation,
     CredentialRef,
     Egress,
+    Guarded,
     MarginLimit,
     Market,
     Policy,
     Requirement,
+    Threshold,
+    Thresholds,
     Waiver,
 )
 from reconciler.model.errors import Mark
@@ -129,6 +133,22 @@ REVIEWED = {
     "margin limit": lambda world: replace(world, policy=replace(world.policy, max_margin_limit=limit("1"))),
     "averaging": lambda world: replace(world, policy=replace(world.policy, max_averaging_factor=Decimal(8))),
     "quotes": lambda world: replace(world, policy=replace(world.policy, allowed_quotes=("USDT",))),
+    "thresholds": lambda world: replace(
+        world, policy=replace(world.policy, thresholds=Thresholds(enable=Threshold(count=0)))
+    ),
+    "approval": lambda world: replace(
+        world,
+        approvals=(
+            Approval(
+                allow=Guarded.ENABLE,
+                count=1,
+                reason="r",
+                approved_by="t",
+                until=date(2027, 1, 1),
+                mark=OTHER,
+            ),
+        ),
+    ),
     "runtime url": lambda world: edited(world, "runtimes", "paper", url="http://127.0.0.1:1"),
     "strategy name": lambda world: edited(world, "strategies", "grid", name="x"),
     "strategy off": lambda world: edited(world, "strategies", "grid", enabled=False),

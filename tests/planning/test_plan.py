@@ -173,7 +173,7 @@ def test_an_unreadable_runtime_leaves_everything_unknown(make):
 def test_what_left_git_is_disabled_when_this_tool_had_enabled_it(make):
     running = {"paper": make.running("ours", "theirs") | make.running("stopped", enabled=False), "live": {}}
     plan = make.plan(
-        make.desired(),
+        make.unguarded(make.desired()),
         reports=[make.report(**UNKNOWN)],
         runtimes=running,
         inventory=[make.item("ours"), make.item("stopped")],

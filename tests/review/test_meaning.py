@@ -156,10 +156,25 @@ def documents(draw):
     recipients = st.dictionaries(
         st.sampled_from(["age", "pgp"]), some(["age1x", "age1y"]), min_size=1, max_size=2
     )
+    approval = st.fixed_dictionaries(
+        {
+            "allow": st.sampled_from(["enable", "disable"]),
+            "count": st.integers(1, 40),
+            "reason": TEXT,
+            "approved_by": TEXT,
+            "until": DAY,
+        }
+    )
+    approvals = draw(st.lists(approval, max_size=2, unique_by=lambda one: one["allow"]))
+    limit = st.fixed_dictionaries(
+        {"count": st.integers(0, 20)}, optional={"percent": st.sampled_from(["0%", "12.5%", "50%"])}
+    )
+    thresholds = st.dictionaries(st.sampled_from(["enable", "disable"]), limit, max_size=2)
     policy = draw(
         st.fixed_dictionaries(
             {},
             optional=spans
+            | {"thresholds": thresholds}
             | {"ip_whitelist": st.sampled_from(["required", "recommended"]), "recipients": recipients},
         )
     )
@@ -171,6 +186,7 @@ def documents(draw):
         "runtimes": runtimes,
         "strategies": strategies,
         "waivers": waivers,
+        "approvals": approvals,
     }
 
 
@@ -193,6 +209,13 @@ def told(written):
         items |= {(section, key): leaves(entry) for key, entry in written[section].items()}
     for key, entry in written["egress"].items():
         items["egress", key] = leaves({"family": "ipv4"} | entry)
+    limits = {"enable": {"count": 10}, "disable": {"count": 10, "percent": "50%"}}
+    for kind, limit in written["policy"].get("thresholds", {}).items():
+        limits[kind] |= limit
+    items["policy", "policy"] |= leaves({"thresholds": limits})
+    for approval in written["approvals"]:
+        rest = {name: approval[name] for name in ("count", "reason", "approved_by", "until")}
+        items["approvals", f"{approval['allow']} at once"] = leaves(rest)
     for waiver in written["waivers"]:
         rest = {name: waiver[name] for name in ("reason", "approved_by", "until")}
         items["waivers", f"{waiver['check']} on {waiver['connection']}"] = leaves(rest)
@@ -292,8 +315,10 @@ SYMMETRIC = {
     "strategies": r"enabled|pairs|margin_limit\.amount|averaging\..*|recovery_mode\..*",
     "connections": r"market|permissions\..*|attestations\..*\.on",
     "egress": r"addresses",
-    "policy": r"ip_whitelist|max_key_age|unknown_grace|expiry_warning|attestation_max_age|recipients",
+    "policy": r"ip_whitelist|max_key_age|unknown_grace|expiry_warning|attestation_max_age|recipients"
+    r"|thresholds\..*",
     "waivers": r"until",
+    "approvals": r"until|count",
 }
 OPPOSITE = {UP: DOWN, DOWN: UP, NONE: NONE}
 
@@ -410,6 +435,10 @@ WAY_UP = [
     ("policy/attestation_max_age", "90d", "91d"),
     ("policy/recipients", {"age": ["age1x"]}, {"age": ["age1x", "age1y"]}),
     ("policy/recipients", {"age": ["age1x"]}, ABSENT),
+    ("policy/thresholds", {"enable": {"count": 9}}, ABSENT),
+    ("policy/thresholds", {"enable": {"percent": "20%"}}, ABSENT),
+    ("policy/thresholds", {"disable": {"count": 0}}, {"disable": {"count": 1}}),
+    ("policy/thresholds", {"disable": {"percent": "9.5%"}}, {"disable": {"percent": "10%"}}),
     (
         "waivers",
         [],
@@ -474,6 +503,27 @@ def test_amounts_are_compared_as_numbers_and_not_as_text():
     (change,) = between(base, head)
     assert [(leaf.path, leaf.risk) for leaf in change.leaves] == [("margin_limit.amount", UP)]
     assert between(base, put(base, "strategies/s1/margin_limit/amount", "900.0"))[0].leaves[0].risk is NONE
+
+
+def approvals(*counts, until="2026-12-31"):
+    kept = {"allow": "enable", "reason": "r", "approved_by": "b", "until": until}
+    return document(approvals=[kept | {"count": count} for count in counts])
+
+
+def test_an_approval_is_a_risk_that_grows_with_its_count_and_its_end():
+    (new,) = between(document(), approvals(12))
+    assert (new.section, new.id, new.risk) == ("approvals", "enable at once", UP)
+    (gone,) = between(approvals(12), document())
+    assert gone.risk is DOWN
+    for head in (approvals(13), approvals(12, until="2027-01-01")):
+        (more,) = between(approvals(12), head)
+        assert [leaf.risk for leaf in more.leaves] == [UP]
+        (less,) = between(head, approvals(12))
+        assert [leaf.risk for leaf in less.leaves] == [DOWN]
+    assert [change.id for change in between(document(), approvals(1, 2))] == [
+        "enable at once",
+        "enable at once (2)",
+    ]
 
 
 def test_a_strategy_that_is_new_is_a_risk_only_where_it_may_start():

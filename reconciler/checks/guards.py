@@ -1,0 +1,60 @@
+"""What guards say: limits on how much happens at once, and the exceptions to them that are over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.checks.check import Entry
+from reconciler.model.errors import ExitCode
+from reconciler.model.finding import Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardCheck(Entry):
+    """The texts of a guard, which the plan itself decides. ``exit_code`` is that of a run it fails."""
+
+    exit_code: ExitCode = ExitCode.DONE
+    waivable: bool = False
+
+
+CHECKS: Final = (
+    GuardCheck(
+        id="threshold-enable",
+        title="Few enough start at once",
+        asks="Do at most as many start at once as `policy.thresholds.enable` or an approval allows?",
+        cause="One pass would start more strategies than the team lets start without a second look.",
+        fix="Approve the number in git under `approvals`, with an end, or enable fewer at once.",
+        explanation=(
+            "Nothing is enabled while the limit is exceeded, not even a part. Whatever stops still stops. "
+            "A limit of 0 lets nothing start."
+        ),
+        exit_code=ExitCode.THRESHOLD,
+    ),
+    GuardCheck(
+        id="threshold-disable",
+        title="Few enough are stopped by the files at once",
+        asks="Do the files stop at most as many as `policy.thresholds.disable` or an approval allows?",
+        cause="Many strategies were removed, moved or switched off in the files, perhaps by accident.",
+        fix="Put them back, or approve the number in git under `approvals`, with an end.",
+        explanation=(
+            "Only what the files alone would stop is counted and waits, and nothing starts meanwhile, as the "
+            "files are in doubt. A strategy whose key fails a check, is unknown beyond its grace, or whose "
+            "settings break policy is stopped at once, whatever the number. Two are always within the "
+            "percentage, unless it is 0; files without any strategy always need an approval."
+        ),
+        exit_code=ExitCode.THRESHOLD,
+    ),
+    GuardCheck(
+        id="approval-expired",
+        title="Approvals are running",
+        asks="Is every approval still running?",
+        cause="An approval reached its end, and the policy's own limit holds again.",
+        fix="Remove the approval, or have a new one reviewed.",
+        explanation=(
+            "An approval raises a limit until the end of its last day (UTC). It touches no check and never "
+            "lets a strategy run on a key that can withdraw."
+        ),
+        severity=Severity.ADVISORY,
+    ),
+)

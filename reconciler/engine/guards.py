@@ -1,0 +1,79 @@
+"""What guards have to tell of a run: limits that it exceeds, and exceptions that are over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from reconciler.checks import GUARD_CHECKS
+from reconciler.model.desired import Desired, Guarded
+from reconciler.model.errors import Mark
+from reconciler.model.finding import Finding, Subject, Verdict
+from reconciler.model.plan import Bound, Breach, Plan
+from reconciler.planning.guard import THRESHOLD_CHECKS
+from reconciler.planning.thresholds import holds
+
+
+def guard_findings(desired: Desired, plan: Plan, now: datetime) -> tuple[Finding, ...]:
+    """One finding for each limit that ``plan`` exceeds and each exception that is over; else none."""
+    return (*map(_exceeded, plan.breaches), *_approvals(desired, now))
+
+
+def _exceeded(breach: Breach) -> Finding:
+    """The numbers, and the line that would approve them."""
+    word = f"{breach.guarded}d"
+    share = f"{breach.count} of {breach.of}"
+    if breach.guarded is Guarded.ENABLE:
+        told = f"{share} strategies that git wants would be {word} at once"
+    else:
+        told = f"{share} strategies would be {word} at once because of the files alone"
+    approved = f", and the approvals that run allow {breach.approved}" if breach.approved else ""
+    kept = {
+        Guarded.ENABLE: "none is enabled",
+        Guarded.DISABLE: "none of them is disabled and nothing is enabled; stops for safety still happen",
+    }
+    line = f"{{allow: {breach.guarded}, count: {breach.count}, reason: …, approved_by: …, until: …}}"
+    return _told(
+        THRESHOLD_CHECKS[breach.guarded],
+        f"{told}; {_rule(breach)}{approved}: {kept[breach.guarded]}",
+        subject_id=f"thresholds.{breach.guarded}",
+        fix=f"If it is meant, add to `approvals` in git: {line}. Else mend the files.",
+    )
+
+
+def _rule(breach: Breach) -> str:
+    if breach.bound is Bound.EMPTIED:
+        return "the files hold no strategy any more, which always needs an approval"
+    return f"policy.thresholds.{breach.guarded}.{breach.bound} allows {breach.allowed}"
+
+
+def _approvals(desired: Desired, now: datetime) -> Iterator[Finding]:
+    over = [approval for approval in desired.approvals if not holds(approval, now)]
+    if over:
+        named = ", ".join(f"{one.allow} up to {one.count} (until {one.until})" for one in over)
+        yield _told(
+            "approval-expired", f"no longer approved: {named}", subject_id="approvals", mark=over[0].mark
+        )
+
+
+def _told(
+    check: str,
+    evidence: str,
+    *,
+    subject_id: str,
+    subject: Subject = Subject.POLICY,
+    mark: Mark | None = None,
+    fix: str = "",
+) -> Finding:
+    texts = GUARD_CHECKS[check]
+    return Finding(
+        check=check,
+        verdict=Verdict.FAIL,
+        severity=texts.severity,
+        subject=subject,
+        subject_id=subject_id,
+        mark=mark,
+        evidence=evidence,
+        cause=texts.cause,
+        fix=fix or texts.fix,
+    )
