@@ -46,6 +46,30 @@ CHECKS: Final = (
         exit_code=ExitCode.THRESHOLD,
     ),
     GuardCheck(
+        id="suspended",
+        title="Nothing is suspended",
+        asks="Is nothing suspended in the files?",
+        cause="Somebody suspended it: strategies that it concerns are neither started nor changed.",
+        fix="Nothing, if it is meant; else remove `suspend`.",
+        explanation=(
+            "What runs goes on as it is. It still stops when a check fails, when its checks stay unknown "
+            "beyond the grace, and when git stops or removes it."
+        ),
+        severity=Severity.ADVISORY,
+    ),
+    GuardCheck(
+        id="suspension-expired",
+        title="No suspension is over",
+        asks="Is every suspension within its time?",
+        cause="The last day of the suspension has passed, and nobody removed or renewed it.",
+        fix="Remove `suspend` to let the strategies start and change again, or give it a later `until`.",
+        explanation=(
+            "Trading does not resume because nobody looked: a suspension holds beyond its end (UTC), and "
+            "every run fails until a person decides."
+        ),
+        exit_code=ExitCode.BLOCKED,
+    ),
+    GuardCheck(
         id="approval-expired",
         title="Approvals are running",
         asks="Is every approval still running?",

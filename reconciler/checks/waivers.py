@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 
 from reconciler.checks.check import Answer, Case, Check, failed, passed
 from reconciler.model.desired import Waiver
 from reconciler.model.finding import Severity
 
 
+def ended(waiver: Waiver, now: datetime) -> bool:
+    """Whether ``waiver`` no longer counts: it does until the end of its last day, in UTC."""
+    return now.astimezone(UTC).date() > waiver.until
+
+
 def running(case: Case, waiver: Waiver) -> bool:
-    """Whether ``waiver`` still counts: until the end of its last day, in UTC."""
-    return case.now.astimezone(UTC).date() <= waiver.until
+    """Whether ``waiver`` still counts in ``case``."""
+    return not ended(waiver, case.now)
 
 
 def of(case: Case) -> tuple[Waiver, ...]:

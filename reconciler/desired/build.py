@@ -28,6 +28,7 @@ from reconciler.model.desired import (
     Requirement,
     RuntimeSpec,
     Strategy,
+    Suspension,
     Threshold,
     Thresholds,
     Waiver,
@@ -67,6 +68,7 @@ class Builder:
             strategies=self._each("strategies", self._strategy),
             waivers=self._waivers(),
             approvals=self._approvals(),
+            suspend=self._suspend_all(self._merged.sections.get("suspend", {})),
         )
 
     def _each(self, section: str, build: Callable[[str, Item], Value | None]) -> dict[str, Value]:
@@ -137,10 +139,27 @@ class Builder:
             mark=item.key,
             proxy=self._read(proxy, values.proxy, "") if proxy else None,
             family=family,
+            suspend=self._suspend(item, f"egress {key}"),
         )
 
     def _runtime(self, key: str, item: Item) -> RuntimeSpec:
-        return RuntimeSpec(id=key, type=item.value["type"], mark=item.key)
+        suspend = self._suspend(item, f"runtime {key}")
+        return RuntimeSpec(id=key, type=item.value["type"], mark=item.key, suspend=suspend)
+
+    def _suspend(self, item: Item, subject: str) -> Suspension | None:
+        """The suspension of one item."""
+        written = item.get("suspend")
+        return self._suspension(subject, written.at("reason"), written.at("until")) if written else None
+
+    def _suspend_all(self, fields: Mapping[str, Item]) -> Suspension | None:
+        """The suspension of everything; its fields are those of a section."""
+        if not {"reason", "until"} <= fields.keys():
+            return None
+        return self._suspension("everything", fields["reason"], fields["until"])
+
+    def _suspension(self, subject: str, reason: Item, until: Item) -> Suspension:
+        day = self._read(until, values.day, date.min)
+        return Suspension(subject=subject, reason=reason.value, until=day, mark=until.key)
 
     def _connection(self, key: str, item: Item) -> Connection | None:
         value = item.value
@@ -161,6 +180,7 @@ class Builder:
             account=AccountPin(uid=uid.value, mark=uid.key) if uid else None,
             permissions={Permission(name): wanted for name, wanted in value.get("permissions", {}).items()},
             attestations={entry.name: self._attestation(entry) for entry in item.each("attestations")},
+            suspend=self._suspend(item, f"connection {key}"),
             marks=item.document.field_marks(item.path),
         )
 
@@ -200,6 +220,7 @@ class Builder:
             pairs=tuple(value["pairs"]),
             parameters={name: value[name] for name in _PARAMETERS if name in value},
             mark=item.key,
+            suspend=self._suspend(item, f"strategy {key}"),
             marks=item.document.field_marks(item.path),
         )
 

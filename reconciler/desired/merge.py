@@ -84,7 +84,7 @@ def merge(documents: Sequence[Document], wrong: Mapping[str, Iterable[Path]]) ->
     merged = Merged(complete=all(_is_complete(document) for document in documents))
     for document in documents:
         bad = _Wrong(wrong.get(document.file, ()))
-        for section in (*SECTIONS, "policy"):
+        for section in (*SECTIONS, "policy", "suspend"):
             _add_section(merged, document, section, bad)
         merged.waivers.extend(_listed(document, "waivers", bad))
         merged.approvals.extend(_listed(document, "approvals", bad))

@@ -6,17 +6,28 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from reconciler.checks import GUARD_CHECKS
+from reconciler.checks.waivers import EXPIRED as WAIVER_EXPIRED
+from reconciler.checks.waivers import ended
 from reconciler.model.desired import Desired, Guarded
 from reconciler.model.errors import Mark
 from reconciler.model.finding import Finding, Subject, Verdict
 from reconciler.model.plan import Bound, Breach, Plan
+from reconciler.model.report import Concern, Weight
 from reconciler.planning.guard import THRESHOLD_CHECKS
+from reconciler.planning.suspend import IN_FORCE, OVER, over
 from reconciler.planning.thresholds import holds
 
 
 def guard_findings(desired: Desired, plan: Plan, now: datetime) -> tuple[Finding, ...]:
     """One finding for each limit that ``plan`` exceeds and each exception that is over; else none."""
-    return (*map(_exceeded, plan.breaches), *_approvals(desired, now))
+    return (*map(_exceeded, plan.breaches), *_suspensions(desired, now), *_approvals(desired, now))
+
+
+def guard_concerns(desired: Desired, now: datetime) -> tuple[Concern, ...]:
+    """What the files alone show to be over: a suspension fails, any other exception is advice."""
+    told = (*_suspensions(desired, now), *_approvals(desired, now))
+    found = (_concern(finding) for finding in told if finding.check != IN_FORCE)
+    return (*found, *_waivers(desired, now))
 
 
 def _exceeded(breach: Breach) -> Finding:
@@ -47,12 +58,53 @@ def _rule(breach: Breach) -> str:
     return f"policy.thresholds.{breach.guarded}.{breach.bound} allows {breach.allowed}"
 
 
-def _approvals(desired: Desired, now: datetime) -> Iterator[Finding]:
-    over = [approval for approval in desired.approvals if not holds(approval, now)]
-    if over:
-        named = ", ".join(f"{one.allow} up to {one.count} (until {one.until})" for one in over)
+def _suspensions(desired: Desired, now: datetime) -> Iterator[Finding]:
+    for one in desired.suspensions:
+        kind, _, id_ = one.subject.partition(" ")
+        reason = " ".join(one.reason.split())
+        if over(one, now):
+            check, told = OVER, f"the suspension of {one.subject} ended on {one.until}: {reason}"
+        else:
+            check, told = IN_FORCE, f"{one.subject} is suspended until {one.until}: {reason}"
         yield _told(
-            "approval-expired", f"no longer approved: {named}", subject_id="approvals", mark=over[0].mark
+            check,
+            told,
+            subject=Subject(kind) if id_ else Subject.POLICY,
+            subject_id=id_ or "suspend",
+            mark=one.mark,
+        )
+
+
+def _waivers(desired: Desired, now: datetime) -> Iterator[Concern]:
+    """A run tells them beside their connection; where no key is read, the files do."""
+    for waiver in desired.waivers:
+        if ended(waiver, now):
+            yield Concern(
+                code=WAIVER_EXPIRED.id,
+                message=f"{waiver.check} is no longer waived for {waiver.connection}, since {waiver.until}",
+                fix=WAIVER_EXPIRED.fix,
+                mark=waiver.mark,
+                weight=Weight.ADVICE,
+            )
+
+
+def _concern(finding: Finding) -> Concern:
+    return Concern(
+        code=finding.check,
+        message=finding.evidence,
+        fix=finding.fix,
+        mark=finding.mark,
+        weight=Weight.FAILS if finding.blocks else Weight.ADVICE,
+        exit_code=GUARD_CHECKS[finding.check].exit_code,
+    )
+
+
+def _approvals(desired: Desired, now: datetime) -> Iterator[Finding]:
+    past = [approval for approval in desired.approvals if not holds(approval, now)]
+    if past:
+        named = ", ".join(f"{one.allow} up to {one.count} (until {one.until})" for one in past)
+        yield _told(
+            "approval-expired", f"no longer approved: {named}", subject_id="approvals", mark=past[0].mark
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from reconciler import __version__
+from reconciler.engine.guards import guard_concerns
 from reconciler.engine.plaintext import plaintext
 from reconciler.engine.policy import policy_concerns
 from reconciler.engine.recoded import recoded
@@ -51,6 +52,7 @@ def review(settings: Settings, base: str | None, head: str | None, *, detailed: 
         concerns = _ordered(
             (
                 *_of_files(before, after),
+                *guard_concerns(after.loaded.desired, started),
                 *secret_concerns(before, after, found),
                 *recoded(before.tree, after.tree),
                 *plaintext(git, before.tree, after.tree, past),

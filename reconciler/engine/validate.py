@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 from reconciler import __version__
 from reconciler.engine.files import read_sound
+from reconciler.engine.guards import guard_concerns
 from reconciler.engine.policy import policy_concerns
+from reconciler.engine.settings import utc_now
 from reconciler.exchanges import registry
 from reconciler.model.report import Concern, Validation, concern_of, concerns_of, in_file_order
 from reconciler.secrets.credentials import inspect_all
@@ -17,8 +20,11 @@ def needed_fields(exchange: str) -> tuple[str, ...]:
     return registry.get(exchange).credentials
 
 
-def validate(files: Sequence[str]) -> Validation:
-    """Judge shape, references, policy and ciphertext; the last two once the rest holds."""
+def validate(files: Sequence[str], *, now: Callable[[], datetime] = utc_now) -> Validation:
+    """Judge shape, references, policy, ends and ciphertext; all but the first two once those hold.
+
+    ``now`` decides which suspensions, approvals and waivers are over.
+    """
     loaded = read_sound(files)
     desired, named = loaded.desired, loaded.desired.files or tuple(files)
     if loaded.problems:
@@ -26,7 +32,7 @@ def validate(files: Sequence[str]) -> Validation:
     found = inspect_all(tuple(desired.connections.values()), fields_of=needed_fields, policy=desired.policy)
     errors = (error for errors in found.values() for error in errors)
     of_secrets = (concern for error in errors for concern in concerns_of(error))
-    return _validation(named, (*policy_concerns(desired), *of_secrets))
+    return _validation(named, (*policy_concerns(desired), *guard_concerns(desired, now()), *of_secrets))
 
 
 def _validation(files: tuple[str, ...], concerns: Iterable[Concern]) -> Validation:

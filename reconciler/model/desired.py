@@ -36,6 +36,21 @@ class Requirement(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Suspension:
+    """A stand-still: what concerns ``subject`` is neither started nor changed.
+
+    ``subject`` is ``connection mexc-spot-main`` or ``everything``. It is in force until the end of
+    ``until`` in UTC. Afterwards it is an error, and stays in force until somebody removes or renews
+    it: trading does not resume because nobody looked.
+    """
+
+    subject: str
+    reason: str
+    until: date
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Egress:
     """A network exit of a bot: its public addresses, and how this tool reaches exchanges through it."""
 
@@ -44,6 +59,7 @@ class Egress:
     mark: Mark
     proxy: str | None = None
     family: str = "ipv4"
+    suspend: Suspension | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +115,7 @@ class Connection:
     account: AccountPin | None = None
     permissions: Mapping[Permission, bool] = field(default_factory=dict)
     attestations: Mapping[str, Attestation] = field(default_factory=dict)
+    suspend: Suspension | None = None
     marks: Mapping[str, Mark] = field(default_factory=dict)
 
 
@@ -111,6 +128,7 @@ class RuntimeSpec:
     mark: Mark
     url: str | None = None
     credentials: CredentialRef | None = None
+    suspend: Suspension | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +148,7 @@ class Strategy:
     pairs: tuple[str, ...]
     parameters: Mapping[str, Any]
     mark: Mark
+    suspend: Suspension | None = None
     marks: Mapping[str, Mark] = field(default_factory=dict)
 
 
@@ -230,6 +249,26 @@ class Desired:
     strategies: Mapping[str, Strategy] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
     approvals: tuple[Approval, ...] = ()
+    suspend: Suspension | None = None
+
+    @property
+    def suspensions(self) -> tuple[Suspension, ...]:
+        """All of them: of everything first, then by section and id."""
+        sections: tuple[Mapping[str, Egress | Connection | RuntimeSpec | Strategy], ...] = (
+            self.egress,
+            self.connections,
+            self.runtimes,
+            self.strategies,
+        )
+        items = (section[key] for section in sections for key in sorted(section))
+        return tuple(one for one in (self.suspend, *(item.suspend for item in items)) if one is not None)
+
+    def suspensions_of(self, strategy: Strategy) -> tuple[Suspension, ...]:
+        """Those that concern ``strategy``: its own, and of its runtime, connection, egress and everything."""
+        connection, runtime = self.connections.get(strategy.connection), self.runtimes.get(strategy.runtime)
+        egress = self.egress.get(connection.egress or "") if connection else None
+        found = (item.suspend for item in (strategy, runtime, connection, egress, self) if item)
+        return tuple(one for one in found if one is not None)
 
     def strategies_of(self, connection: str) -> tuple[Strategy, ...]:
         """The strategies that refer to ``connection``, by id."""

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from reconciler.model.desired import Desired, Guarded
 from reconciler.model.plan import Action, ActionKind, Breach
+from reconciler.planning.hold import hold_back
+from reconciler.planning.suspend import IN_FORCE, OVER, suspended
 from reconciler.planning.thresholds import breaches
 
 #: The findings that say more, by what is guarded.
 THRESHOLD_CHECKS: Final = {Guarded.ENABLE: "threshold-enable", Guarded.DISABLE: "threshold-disable"}
+
+#: What keeps a start waiting until a person or a time allows it, other than checks.
+_WAITING: Final = frozenset({*THRESHOLD_CHECKS.values(), IN_FORCE, OVER})
 
 
 def guard(
     actions: Iterable[Action], desired: Desired, *, running: frozenset[str], now: datetime
 ) -> tuple[tuple[Action, ...], tuple[Breach, ...]]:
     """``actions`` with those held back that must wait, and the limits that they exceed."""
-    held = tuple(actions)
+    held = _whole_moves(tuple(suspended(action, desired, now) for action in actions))
     found = breaches(held, desired, running=running, now=now)
     for breach in found:
         held = tuple(_within(action, breach) for action in held)
     return _whole_moves(held), found
-
-
-def hold_back(action: Action, why: str, check: str) -> Action:
-    """The same strategy left as it is: not started where it does not run, as it runs where it does."""
-    kind = ActionKind.BLOCKED if action.kind is ActionKind.ENABLE else ActionKind.HOLD
-    return replace(action, kind=kind, reason=why, checks=(check,), before=None, after=None)
 
 
 def _within(action: Action, breach: Breach) -> Action:
@@ -47,7 +45,7 @@ def _whole_moves(actions: tuple[Action, ...]) -> tuple[Action, ...]:
     waiting = {
         action.strategy: action
         for action in actions
-        if action.kind is ActionKind.BLOCKED and set(action.checks) & set(THRESHOLD_CHECKS.values())
+        if action.kind is ActionKind.BLOCKED and _WAITING & set(action.checks)
     }
     return tuple(
         hold_back(action, f"{action.reason}; it stays here until it may start there", *start.checks)

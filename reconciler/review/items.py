@@ -17,6 +17,7 @@ SECTIONS: Final = (
     "rules",
     "waivers",
     "approvals",
+    "suspend",
     "egress",
     "connections",
     "runtimes",
@@ -56,6 +57,9 @@ def _items(desired: Desired) -> Iterator[Item]:
     yield Item(section="policy", id="policy", leaves=_policy(desired.policy))
     yield from _exceptions("waivers", desired.waivers)
     yield from _exceptions("approvals", desired.approvals)
+    if desired.suspend:
+        told = leaves(desired.suspend)
+        yield Item(section="suspend", id=desired.suspend.subject, leaves=told, mark=desired.suspend.mark)
     sections: Mapping[str, Mapping[str, Any]] = {
         "egress": desired.egress,
         "connections": desired.connections,

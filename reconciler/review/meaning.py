@@ -171,6 +171,8 @@ def _addition(item: Item) -> risk.Judgement:
         return risk.up("a new exception: the check no longer blocks")
     if item.section == "approvals":
         return risk.up("a new exception: more may happen at once")
+    if item.section == "suspend":
+        return risk.down("nothing is started or changed")
     return risk.NEUTRAL
 
 
@@ -181,4 +183,6 @@ def _removal(item: Item) -> risk.Judgement:
         return risk.down("the exception is gone: the check blocks again")
     if item.section == "approvals":
         return risk.down("the exception is gone: less may happen at once")
+    if item.section == "suspend":
+        return risk.up("strategies may start and change again")
     return risk.NEUTRAL

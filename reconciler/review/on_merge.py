@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.model.desired import Desired, Strategy
 from reconciler.model.plan import ActionKind
 from reconciler.model.review import Change, ChangeKind, Consequence
 
 #: Fields of a strategy that its runtime does not take as settings.
-_NO_SETTINGS = frozenset({"name", "enabled", "connection", "runtime"})
+_NO_SETTINGS = frozenset({"name", "enabled", "connection", "runtime", "suspend.reason", "suspend.until"})
 
-#: What a connection can change without its key being judged anew.
-_NAMES = frozenset({"name"})
+#: What a connection or an egress can change without keys being judged anew.
+_UNJUDGED = frozenset({"name", "suspend.reason", "suspend.until"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +30,13 @@ def touched(changes: Collection[Change], secrets: Collection[str], head: Desired
     differing = {
         change.id
         for change in changes
-        if change.section == "connections" and {leaf.path for leaf in change.leaves} - _NAMES
+        if change.section == "connections" and {leaf.path for leaf in change.leaves} - _UNJUDGED
     }
-    exits = {change.id for change in changes if change.section == "egress"}
+    exits = {
+        change.id
+        for change in changes
+        if change.section == "egress" and {leaf.path for leaf in change.leaves} - _UNJUDGED
+    }
     waived = {
         change.id.partition(" on ")[2].partition(" (")[0] for change in changes if change.section == "waivers"
     }
@@ -67,7 +71,11 @@ def consequences(
     lost = {c.id for c in changes if c.section == "strategies" and c.kind is ChangeKind.UNREADABLE}
     found: list[Consequence] = []
     for name in sorted((base.strategies.keys() | head.strategies.keys()) - lost):
-        found += _of(base.strategies.get(name), head.strategies.get(name), seen)
+        old, new = base.strategies.get(name), head.strategies.get(name)
+        told = [*_of(old, new, seen)]
+        found += _held(told, new, head) if new and head.suspensions_of(new) else told
+        if not told and old and new and _released(base, old, head, new):
+            found.append(_consequence(ActionKind.ENABLE, new, "nothing suspends it any more: it may start"))
     order = (ActionKind.DISABLE, ActionKind.CHANGE, ActionKind.ENABLE, ActionKind.NONE)
     return tuple(sorted(found, key=lambda one: (order.index(one.kind), one.strategy)))
 
@@ -83,6 +91,21 @@ def _of(old: Strategy | None, new: Strategy | None, seen: Touched) -> Iterator[C
         yield _consequence(ActionKind.ENABLE, new, "starts once every check of its connection passes")
     elif old and new and runs:
         yield from _goes_on(old, new, seen)
+
+
+def _held(told: list[Consequence], strategy: Strategy, head: Desired) -> Iterator[Consequence]:
+    """What is left of it where something suspends the strategy: stops, unless they are half of a move."""
+    by = head.suspensions_of(strategy)[0].subject
+    for one in told:
+        if one.kind is ActionKind.NONE or (one.kind is ActionKind.DISABLE and not strategy.enabled):
+            yield one
+        elif one.kind is not ActionKind.DISABLE:
+            yield replace(one, kind=ActionKind.NONE, reason=f"{one.reason}; not while {by} is suspended")
+
+
+def _released(base: Desired, old: Strategy, head: Desired, new: Strategy) -> bool:
+    runs = old.enabled and new.enabled
+    return runs and bool(base.suspensions_of(old)) and not head.suspensions_of(new)
 
 
 def _goes_on(old: Strategy, new: Strategy, seen: Touched) -> Iterator[Consequence]:

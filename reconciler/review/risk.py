@@ -159,6 +159,15 @@ def _later(what: str) -> Rule:
     return rule
 
 
+def _suspended(old: object, new: object) -> Judgement:
+    """The last day of a stand-still."""
+    if new is None:
+        return up("no longer suspended: strategies may start and change again")
+    if old is None:
+        return down("suspended: strategies neither start nor change")
+    return down("the suspension lasts longer") if str(new) > str(old) else up("the suspension ends earlier")
+
+
 def _enabled(old: object, new: object) -> Judgement:
     if new is True:
         return up("the strategy may start")
@@ -220,6 +229,8 @@ _OF_ITSELF: Final = {
     "egress": re.compile("proxy"),
 }
 
+_SUSPEND: Final = (r"suspend\.until", _suspended)
+
 _RULES: Final = {
     "connections": _rules(
         ("exchange", _always("another exchange")),
@@ -229,10 +240,12 @@ _RULES: Final = {
         (r"account\.uid", _pin("account")),
         (r"permissions\..+", _ranked("the permission", (False, None, True), unknown=1)),
         (r"attestations\..+\.on", _word("the attestation")),
+        _SUSPEND,
     ),
-    "egress": _rules(("addresses", _members("addresses")), ("proxy", _proxied)),
-    "runtimes": _rules(("type|url|credentials", _always("strategies run elsewhere"))),
+    "egress": _rules(("addresses", _members("addresses")), ("proxy", _proxied), _SUSPEND),
+    "runtimes": _rules(("type|url|credentials", _always("strategies run elsewhere")), _SUSPEND),
     "strategies": _rules(
+        _SUSPEND,
         ("enabled", _enabled),
         ("connection", _always("the strategy trades on another key")),
         ("runtime", _always("the strategy runs elsewhere")),
@@ -260,6 +273,7 @@ _RULES: Final = {
         (r"recipients\..+", _members("people who may open secrets")),
     ),
     "waivers": _rules(("until", _later("the exception"))),
+    "suspend": _rules(("until", _suspended)),
     "approvals": _rules(("until", _later("the exception")), ("count", _limit("what may happen at once"))),
     "rules": _rules(
         (r".*\bholders", _members("people who can open new secret files")),

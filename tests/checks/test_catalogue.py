@@ -27,7 +27,8 @@ ADVISORY = {
 }  # fmt: skip
 GUARDS = {
     "threshold-enable": Severity.BLOCKING, "threshold-disable": Severity.BLOCKING,
-    "approval-expired": Severity.ADVISORY,
+    "approval-expired": Severity.ADVISORY, "suspended": Severity.ADVISORY,
+    "suspension-expired": Severity.BLOCKING,
 }  # fmt: skip
 NEVER_WAIVED = {
     "connection-test", "credentials-unreadable", "secret-plaintext", "withdraw-enabled", "account-differs",

@@ -97,6 +97,14 @@ MEANINGS = {
         [("runtimes:", f"approvals: [{{{APPROVAL.format('2026-02-30')}}}]\nruntimes:")],
         [(12, 73, "bad-value")],
     ),
+    "suspended until no day": (
+        [("    market: spot", "    market: spot\n    suspend: {reason: r, until: 2026-02-30}")],
+        [(9, 33, "bad-value")],
+    ),
+    "all suspended until no day": (
+        [("runtimes:", "suspend: {reason: r, until: 2026-02-30}\nruntimes:")],
+        [(12, 29, "bad-value")],
+    ),
     "more than all of them": (
         [("runtimes:", 'policy: {thresholds: {disable: {percent: "101%"}}}\nruntimes:')],
         [(12, 42, "bad-value")],

@@ -253,6 +253,38 @@ def unplaced(approvals):
     return [replace(one, mark=None) for one in approvals]
 
 
+def test_whatever_is_suspended_says_what_it_is(desired, sound):
+    suspend = "suspend: {reason: audit, until: 2026-12-31}"
+    text = sound.replace("{addresses: [203.0.113.10]}", f"{{addresses: [203.0.113.10], {suspend}}}")
+    text = text.replace("{type: ledger}", f"{{type: ledger, {suspend}}}")
+    for field in ("    market: spot", "    enabled: true"):
+        text = text.replace(field, f"{field}\n    {suspend}")
+    found = desired(f"{text}{suspend}\n")
+    subjects = [
+        "everything",
+        "egress bot-eu",
+        "connection mexc-spot-main",
+        "runtime paper",
+        "strategy btc-eth",
+    ]
+    assert [one.subject for one in found.suspensions] == subjects
+    assert {(one.reason, one.until) for one in found.suspensions} == {("audit", date(2026, 12, 31))}
+    assert sorted(one.subject for one in found.suspensions_of(found.strategies["btc-eth"])) == sorted(
+        subjects
+    )
+    assert desired(sound).suspensions == ()
+
+
+def test_everything_is_suspended_once_over_all_files(tmp_path, write, sound):
+    write(sound)
+    write("version: 1\nsuspend: {reason: one, until: 2026-12-31}\n", "a.yaml")
+    assert load([tmp_path]).suspend.reason == "one"
+    write("version: 1\nsuspend: {reason: other, until: 2026-12-30}\n", "b.yaml")
+    with pytest.raises(ConfigError) as caught:
+        load([tmp_path])
+    assert {problem.code for problem in caught.value.problems} == {"duplicate-id"}
+
+
 def test_sections_and_policy_are_merged_over_files(tmp_path, write, sound):
     write(sound)
     write("version: 1\npolicy: {max_key_age: 1d}\nruntimes:\n  second: {type: ledger}\n", "a.yaml")

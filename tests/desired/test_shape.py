@@ -261,6 +261,7 @@ SOUND_DOCUMENT = schema.schema()["examples"][0] | {
         "allowed_quotes": ["USDT"],
         "thresholds": {"enable": {"count": 0}, "disable": {"count": 3, "percent": "0%"}},
     },
+    "suspend": {"reason": "audit", "until": "2026-12-31"},
     "approvals": schema.schema()["$defs"]["approval"]["examples"],
     "waivers": schema.schema()["$defs"]["waiver"]["examples"],
     "sops": {"mac": ENC, "version": "3.11.0"},
@@ -272,6 +273,7 @@ SOUND_DOCUMENT["connections"]["inline-one"] = {
     "account": {"uid": "1"},
     "credentials": {"api_key": ENC, "secret": ENC, "passphrase": ENC},
     "permissions": {"withdraw": False, "spot": True},
+    "suspend": {"reason": "audit", "until": "2026-12-31"},
     "attestations": {"two_factor": {"by": "me", "on": "2026-10-01"}},
 }
 SOUND_DOCUMENT["strategies"]["full"] = SOUND_DOCUMENT["strategies"]["btc-eth"] | {

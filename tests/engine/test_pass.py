@@ -13,7 +13,10 @@ import pytest
 
 from reconciler.engine import pass_
 from reconciler.engine.settings import Settings
+from reconciler.engine.validate import validate
+from reconciler.engine.verdict import exit_code
 from reconciler.model.errors import ExitCode, ReconcilerError, StalePlan
+from reconciler.model.finding import Subject
 from reconciler.model.live import Status
 from reconciler.model.plan import Action, ActionKind, OutcomeState
 from reconciler.planning.file import PlanFile
@@ -357,3 +360,69 @@ class TestThresholds:
         assert states(report) == [("disable", "bad", "done")]
         assert kinds(report)["gone"] == "hold"
         assert desk.running() == {"gone"}
+
+
+class TestSuspension:
+    def suspend(self, desk):
+        desk.document["suspend"] = {"reason": "audit\nof the account", "until": "2026-11-22"}
+
+    async def test_while_it_stands_it_is_told_and_fails_nothing(self, desk):
+        desk.document["connections"] = {}
+        self.suspend(desk)
+        report = await desk.converge()
+        (told,) = report.findings
+        assert (told.check, told.subject, told.subject_id) == ("suspended", Subject.POLICY, "suspend")
+        assert told.evidence == "everything is suspended until 2026-11-22: audit of the account"
+        assert report.exit_code is ExitCode.DONE
+
+    async def test_once_it_is_over_every_run_fails_and_nothing_resumes(self, desk):
+        desk.document["runtimes"]["paper"]["suspend"] = {"reason": "r", "until": "2026-11-22"}
+        desk.want("grid")
+        desk.run("grid")
+        desk.now += timedelta(hours=13, minutes=59)
+        report = await pass_.dry_run(desk.settings)
+        assert {finding.check for finding in report.findings} == {"suspended"}
+        desk.now += timedelta(minutes=1)
+        for report in (await pass_.dry_run(desk.settings), await desk.converge()):
+            (told,) = report.findings
+            assert (told.check, told.subject, told.subject_id) == (
+                "suspension-expired",
+                Subject.RUNTIME,
+                "paper",
+            )
+            assert told.mark.file.endswith("connections.yaml")
+            assert report.outcomes == ()
+        assert exit_code(replace(report, connections=())) is ExitCode.BLOCKED
+        assert desk.running() == {"grid"}
+
+    async def test_a_stop_goes_through_it(self, desk):
+        self.suspend(desk)
+        desk.want("grid", enabled=False)
+        desk.own("grid")
+        assert states(await desk.converge()) == [("disable", "grid", "done")]
+
+
+class TestValidateOffline:
+    def told(self, desk, now=START):
+        found = validate(desk.settings.files, now=lambda: now)
+        return found.exit_code, [(one.code, one.weight.value) for one in found.concerns]
+
+    def test_a_suspension_that_is_over_fails_and_one_that_is_not_is_fine(self, desk):
+        desk.document["connections"]["mexc-spot-main"]["suspend"] = {"reason": "r", "until": "2026-11-22"}
+        assert self.told(desk) == (ExitCode.DONE, [])
+        assert self.told(desk, START + timedelta(days=1)) == (
+            ExitCode.BLOCKED,
+            [("suspension-expired", "fails")],
+        )
+
+    def test_approvals_and_waivers_that_are_over_are_advice(self, desk):
+        desk.approve()
+        waiver = {"check": "ip-whitelist-extra", "connection": "mexc-spot-main"}
+        common = {"reason": "r", "approved_by": "b", "until": "2026-11-22"}
+        desk.document["waivers"] = [waiver | common]
+        assert self.told(desk) == (ExitCode.DONE, [])
+        code, told = self.told(desk, START + timedelta(days=1))
+        assert (code, sorted(told)) == (
+            ExitCode.DONE,
+            [("approval-expired", "advice"), ("waiver-expired", "advice")],
+        )

@@ -26,6 +26,7 @@ from reconciler.model.desired import (
     Policy,
     RuntimeSpec,
     Strategy,
+    Suspension,
     Threshold,
     Thresholds,
 )
@@ -239,12 +240,13 @@ def _worlds(draw: st.DrawFn) -> SimpleNamespace:
             for id_, (on, risk) in held.items()
         }
     places = draw(st.dictionaries(st.sampled_from(_IDS), st.sampled_from(["paper", "live", "gone"])))
+    desired = _desired(
+        *strategies,
+        policy=replace(draw(_POLICIES), thresholds=draw(_THRESHOLDS)),
+        approvals=draw(st.sampled_from([(), (), (_approval(),), (_approval("enable", 2),)])),
+    )
     return SimpleNamespace(
-        desired=_desired(
-            *strategies,
-            policy=replace(draw(_POLICIES), thresholds=draw(_THRESHOLDS)),
-            approvals=draw(st.sampled_from([(), (), (_approval(),), (_approval("enable", 2),)])),
-        ),
+        desired=_suspend_some(desired, draw),
         reports=tuple(_report(id_, **draw(_VERDICTS)) for id_ in ("main", "spare")),
         runtimes=runtimes,
         inventory=[_item(id_, place) for id_, place in places.items()],
@@ -259,14 +261,44 @@ def _approval(allow: str = "disable", count: int = 99, **changes: Any) -> Approv
     return replace(base, **changes)
 
 
-def _unguarded(desired: Desired) -> Desired:
+def _suspension(days: int = 0, subject: str = "everything") -> Suspension:
+    """One that ends today, or so many days from now."""
+    return Suspension(subject=subject, reason="r", until=NOW.date() + timedelta(days=days), mark=MARK)
+
+
+def _approved(desired: Desired) -> Desired:
     """The same files where somebody approved any number."""
     return replace(desired, approvals=(_approval("enable"), _approval("disable")))
+
+
+def _freed(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {id_: replace(one, suspend=None) for id_, one in section.items()}
+
+
+def _unguarded(desired: Desired) -> Desired:
+    """The same files with any number approved, and nothing suspended."""
+    sections = {name: _freed(getattr(desired, name)) for name in _SECTIONS}
+    return replace(_approved(desired), suspend=None, **sections)
+
+
+def _suspend_some(desired: Desired, draw: st.DrawFn) -> Desired:
+    """The same files with this and that suspended, for a time that may be over."""
+    ends = st.none() | st.none() | st.sampled_from([_suspension(-1), _suspension(0), _suspension(9)])
+    changed = {
+        name: {id_: replace(one, suspend=draw(ends)) for id_, one in getattr(desired, name).items()}
+        for name in draw(st.lists(st.sampled_from(_SECTIONS), max_size=2, unique=True))
+    }
+    return replace(desired, **changed, suspend=draw(ends) if draw(st.booleans()) else None)
+
+
+_SECTIONS = ("egress", "connections", "runtimes", "strategies")
 
 
 _TOOLS = SimpleNamespace(
     now=NOW,
     approval=_approval,
+    approved=_approved,
+    suspension=_suspension,
     unguarded=_unguarded,
     mark=MARK,
     parameters=PARAMETERS,

@@ -246,7 +246,7 @@ def test_a_move_to_another_runtime_waits_as_a_whole(make, guarded):
 def test_nothing_of_what_a_breach_is_about_is_done_and_a_breach_tells_true_numbers(make, data):
     world = data.draw(make.worlds())
     plan = plan_of(make, world)
-    free = plan_of(make, world, make.unguarded(world.desired))
+    free = plan_of(make, world, make.approved(world.desired))
     for breach in plan.breaches:
         assert breach.count > max(breach.allowed, breach.approved)
         if breach.guarded == "enable":
@@ -265,7 +265,7 @@ def test_nothing_of_what_a_breach_is_about_is_done_and_a_breach_tells_true_numbe
 def test_no_guard_holds_back_a_stop_for_safety_or_lets_more_happen(make, data):
     world = data.draw(make.worlds())
     plan = plan_of(make, world)
-    free = plan_of(make, world, make.unguarded(world.desired))
+    free = plan_of(make, world, make.approved(world.desired))
     assert set(map(repr, plan.changes)) <= set(map(repr, free.changes))
     for action in free.changes:
         waits = action.kind is ActionKind.ENABLE or action.of_files

@@ -82,6 +82,9 @@ PERMISSIONS = st.dictionaries(
 )
 
 
+SUSPEND = {"suspend": st.fixed_dictionaries({"reason": TEXT, "until": DAY})}
+
+
 def some(values, **kind):
     return st.lists(st.sampled_from(values), min_size=1, unique=True, **kind)
 
@@ -94,12 +97,13 @@ def documents(draw):
         key: draw(
             st.fixed_dictionaries(
                 {"addresses": some(["203.0.113.10", "203.0.113.11", "198.51.100.0/24"])},
-                optional={"proxy": st.sampled_from(["socks5://127.0.0.1:1080", "http://proxy.example:8080"])},
+                optional=SUSPEND
+                | {"proxy": st.sampled_from(["socks5://127.0.0.1:1080", "http://proxy.example:8080"])},
             )
         )
         for key in draw(ids)
     }
-    optional = {
+    optional = SUSPEND | {
         "permissions": PERMISSIONS,
         "account": st.fixed_dictionaries({"uid": st.sampled_from(["1", "2", "3"])}),
     }
@@ -117,7 +121,8 @@ def documents(draw):
             "credentials": st.sampled_from([f"secrets/{key}.sops.yaml", f"keys/{key}.sops.yaml"]),
         }
         connections[key] = draw(st.fixed_dictionaries(kept, optional=optional))
-    runtimes = {key: {"type": "ledger"} for key in draw(ids)}
+    runtime = st.fixed_dictionaries({"type": st.just("ledger")}, optional=SUSPEND)
+    runtimes = {key: draw(runtime) for key in draw(ids)}
     strategies, waivers = {}, []
     if connections and runtimes:
         of = st.sampled_from(sorted(connections))
@@ -131,7 +136,7 @@ def documents(draw):
                 "enabled": st.booleans(),
                 "pairs": some(["BTC/USDT", "ETH/USDT", "SOL/USDC"]),
             }
-            more = {
+            more = SUSPEND | {
                 "risk_level": st.sampled_from(["conservative", "balanced", "aggressive"]),
                 "margin_limit": st.fixed_dictionaries(
                     {"amount": AMOUNT, "currency": st.sampled_from(["USDT", "BTC"])}
@@ -187,7 +192,7 @@ def documents(draw):
         "strategies": strategies,
         "waivers": waivers,
         "approvals": approvals,
-    }
+    } | draw(st.fixed_dictionaries({}, optional=SUSPEND))
 
 
 # What a reader of the YAML would say, told without any code of the review's
@@ -213,6 +218,8 @@ def told(written):
     for kind, limit in written["policy"].get("thresholds", {}).items():
         limits[kind] |= limit
     items["policy", "policy"] |= leaves({"thresholds": limits})
+    if "suspend" in written:
+        items["suspend", "everything"] = leaves(written["suspend"])
     for approval in written["approvals"]:
         rest = {name: approval[name] for name in ("count", "reason", "approved_by", "until")}
         items["approvals", f"{approval['allow']} at once"] = leaves(rest)
@@ -435,6 +442,11 @@ WAY_UP = [
     ("policy/attestation_max_age", "90d", "91d"),
     ("policy/recipients", {"age": ["age1x"]}, {"age": ["age1x", "age1y"]}),
     ("policy/recipients", {"age": ["age1x"]}, ABSENT),
+    *(
+        (f"{item}/suspend", {"reason": "r", "until": "2026-12-31"}, more)
+        for item in ("egress/e1", "connections/c1", "runtimes/paper", "strategies/s1")
+        for more in (ABSENT, {"reason": "r", "until": "2026-12-30"})
+    ),
     ("policy/thresholds", {"enable": {"count": 9}}, ABSENT),
     ("policy/thresholds", {"enable": {"percent": "20%"}}, ABSENT),
     ("policy/thresholds", {"disable": {"count": 0}}, {"disable": {"count": 1}}),
@@ -508,6 +520,16 @@ def test_amounts_are_compared_as_numbers_and_not_as_text():
 def approvals(*counts, until="2026-12-31"):
     kept = {"allow": "enable", "reason": "r", "approved_by": "b", "until": until}
     return document(approvals=[kept | {"count": count} for count in counts])
+
+
+def test_suspending_everything_is_less_risk_and_lifting_it_more():
+    stand = document(suspend={"reason": "r", "until": "2026-12-31"})
+    (new,) = between(document(), stand)
+    assert (new.section, new.id, new.risk) == ("suspend", "everything", DOWN)
+    (gone,) = between(stand, document())
+    assert gone.risk is UP
+    (longer,) = between(stand, document(suspend={"reason": "r", "until": "2027-01-01"}))
+    assert [leaf.risk for leaf in longer.leaves] == [DOWN]
 
 
 def test_an_approval_is_a_risk_that_grows_with_its_count_and_its_end():
