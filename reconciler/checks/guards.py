@@ -70,6 +70,18 @@ CHECKS: Final = (
         exit_code=ExitCode.BLOCKED,
     ),
     GuardCheck(
+        id="maintenance-window",
+        title="Nothing waits for a window",
+        asks="May everything that is to start or change do so at this time of the week?",
+        cause="`policy.windows` does not let strategies start or change now.",
+        fix="Nothing: a pass at a time that is allowed does it. To do it now, change the windows in git.",
+        explanation=(
+            "With windows of kind allow, strategies start, change and move only while one is open; never "
+            "while one of kind deny is. Stops never wait for a window."
+        ),
+        severity=Severity.ADVISORY,
+    ),
+    GuardCheck(
         id="approval-expired",
         title="Approvals are running",
         asks="Is every approval still running?",

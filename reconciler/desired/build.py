@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -15,6 +15,7 @@ from reconciler.desired.merge import Item, Merged
 from reconciler.desired.wording import is_secret_name, suggestion, where
 from reconciler.exchanges import registry
 from reconciler.model.desired import (
+    WEEK,
     AccountPin,
     Approval,
     Attestation,
@@ -32,6 +33,8 @@ from reconciler.model.desired import (
     Threshold,
     Thresholds,
     Waiver,
+    Window,
+    WindowKind,
 )
 from reconciler.model.errors import Problem
 from reconciler.model.live import Permission
@@ -98,6 +101,7 @@ class Builder:
             "max_averaging_factor": lambda item: self._read(item, values.factor, Decimal(1)),
             "allowed_quotes": lambda item: tuple(sorted(item.value)),
             "thresholds": self._thresholds,
+            "windows": lambda item: tuple(sorted(map(self._window, item.each()), key=str)),
         }
         return Policy(**{key: readers.get(key, self._duration)(item) for key, item in fields.items()})
 
@@ -113,6 +117,16 @@ class Builder:
         return Thresholds(
             enable=self._threshold(item.get("enable"), default.enable),
             disable=self._threshold(item.get("disable"), default.disable),
+        )
+
+    def _window(self, item: Item) -> Window:
+        days, zone = item.value.get("days", WEEK), item.get("zone")
+        return Window(
+            kind=WindowKind(item.value["kind"]),
+            days=tuple(sorted(days, key=WEEK.index)),
+            start=self._read(item.at("from"), values.clock, time()),
+            end=self._read(item.at("to"), values.clock, time()),
+            zone=self._read(zone, values.zone, "UTC") if zone else "UTC",
         )
 
     def _threshold(self, item: Item | None, default: Threshold) -> Threshold:

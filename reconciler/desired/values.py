@@ -5,10 +5,11 @@ Each function raises :class:`BadValue` with what was expected, never with the te
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from reconciler.model.desired import Address
 
@@ -16,6 +17,8 @@ LONGEST: Final = timedelta(days=3650)
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _HUNDRED: Final = Decimal(100)
+_LAST_HOUR: Final = 23
+_LAST_MINUTE: Final = 59
 
 
 class BadValue(ValueError):
@@ -97,6 +100,26 @@ def factor(text: str) -> Decimal:
     if number < 1:
         raise BadValue("less than one, and a position is never less than its first order", "write 1 or more")
     return number
+
+
+def clock(text: str) -> time:
+    """The time of day that ``22:30`` stands for."""
+    hours, minutes = (int(part) for part in text.split(":"))
+    if hours > _LAST_HOUR or minutes > _LAST_MINUTE:
+        raise BadValue("no time of a day", 'write a time from "00:00" to "23:59"')
+    return time(hours, minutes)
+
+
+def zone(text: str) -> str:
+    """The name of a time zone that this machine knows. ``UTC`` is known everywhere."""
+    if text == "UTC":
+        return text
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        fix = "write an IANA name such as Europe/Berlin; where none is known, install tzdata"
+        raise BadValue("no time zone that is known here", fix) from None
+    return text
 
 
 def share(text: str) -> Decimal:

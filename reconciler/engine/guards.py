@@ -16,11 +16,17 @@ from reconciler.model.report import Concern, Weight
 from reconciler.planning.guard import THRESHOLD_CHECKS
 from reconciler.planning.suspend import IN_FORCE, OVER, over
 from reconciler.planning.thresholds import holds
+from reconciler.planning.windows import CHECK, closed
 
 
 def guard_findings(desired: Desired, plan: Plan, now: datetime) -> tuple[Finding, ...]:
     """One finding for each limit that ``plan`` exceeds and each exception that is over; else none."""
-    return (*map(_exceeded, plan.breaches), *_suspensions(desired, now), *_approvals(desired, now))
+    return (
+        *map(_exceeded, plan.breaches),
+        *_suspensions(desired, now),
+        *_windows(desired, plan, now),
+        *_approvals(desired, now),
+    )
 
 
 def guard_concerns(desired: Desired, now: datetime) -> tuple[Concern, ...]:
@@ -73,6 +79,14 @@ def _suspensions(desired: Desired, now: datetime) -> Iterator[Finding]:
             subject_id=id_ or "suspend",
             mark=one.mark,
         )
+
+
+def _windows(desired: Desired, plan: Plan, now: datetime) -> Iterator[Finding]:
+    """Told only where something waits."""
+    waiting = sorted({action.strategy for action in plan.actions if CHECK in action.checks})
+    if waiting:
+        evidence = f"{closed(desired.policy.windows, now)}: {', '.join(waiting)} wait"
+        yield _told(CHECK, evidence, subject_id="windows")
 
 
 def _waivers(desired: Desired, now: datetime) -> Iterator[Concern]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
@@ -206,6 +206,36 @@ class Thresholds:
     disable: Threshold = Threshold(count=10, percent=Decimal(50))
 
 
+class WindowKind(StrEnum):
+    """What a maintenance window says of starts and changes while it is open."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+WEEK: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A time of the week in which starts and changes may happen, or may not.
+
+    It opens at ``start`` on each of ``days`` and closes at the next ``end``, on the clocks of
+    ``zone``, an IANA name; a whole day where the two are equal.
+    """
+
+    kind: WindowKind
+    days: tuple[str, ...]
+    start: time
+    end: time
+    zone: str = "UTC"
+
+    def __str__(self) -> str:
+        """``deny sat, sun 22:00-02:00 UTC``."""
+        days = "every day" if self.days == WEEK else ", ".join(self.days)
+        return f"{self.kind} {days} {self.start:%H:%M}-{self.end:%H:%M} {self.zone}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarginLimit:
     """The most that one strategy may tie up: ``amount`` of ``currency``, more than zero."""
@@ -235,6 +265,7 @@ class Policy:
     max_averaging_factor: Decimal | None = None
     allowed_quotes: tuple[str, ...] = ()
     thresholds: Thresholds = field(default_factory=Thresholds)
+    windows: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

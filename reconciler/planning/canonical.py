@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
@@ -80,7 +80,7 @@ def _scalar(value: object) -> Json:
         return {"float": repr(value)}  # a runtime may hold one; JSON has no number for it
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, date):
+    if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()

@@ -11,19 +11,22 @@ from reconciler.model.plan import Action, ActionKind, Breach
 from reconciler.planning.hold import hold_back
 from reconciler.planning.suspend import IN_FORCE, OVER, suspended
 from reconciler.planning.thresholds import breaches
+from reconciler.planning.windows import CHECK, within_windows
 
 #: The findings that say more, by what is guarded.
 THRESHOLD_CHECKS: Final = {Guarded.ENABLE: "threshold-enable", Guarded.DISABLE: "threshold-disable"}
 
 #: What keeps a start waiting until a person or a time allows it, other than checks.
-_WAITING: Final = frozenset({*THRESHOLD_CHECKS.values(), IN_FORCE, OVER})
+_WAITING: Final = frozenset({*THRESHOLD_CHECKS.values(), IN_FORCE, OVER, CHECK})
 
 
 def guard(
     actions: Iterable[Action], desired: Desired, *, running: frozenset[str], now: datetime
 ) -> tuple[tuple[Action, ...], tuple[Breach, ...]]:
     """``actions`` with those held back that must wait, and the limits that they exceed."""
-    held = _whole_moves(tuple(suspended(action, desired, now) for action in actions))
+    left = (suspended(action, desired, now) for action in actions)
+    windows = desired.policy.windows
+    held = _whole_moves(tuple(within_windows(action, windows, now) for action in left))
     found = breaches(held, desired, running=running, now=now)
     for breach in found:
         held = tuple(_within(action, breach) for action in held)

@@ -12,7 +12,7 @@ from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final, TypeAlias
 
-from reconciler.model.desired import CredentialRef
+from reconciler.model.desired import CredentialRef, Window
 
 Leaves: TypeAlias = Mapping[str, Any]
 """Values by dotted path. Sets are sorted tuples, other lists are lists; nothing is ``None``."""
@@ -113,7 +113,7 @@ def _scalar(value: object) -> Any:  # noqa: ANN401 - text, a number or a bool
         return _duration(value)
     if isinstance(value, IPv4Network | IPv6Network):
         return str(value.network_address) if value.prefixlen == value.max_prefixlen else str(value)
-    if isinstance(value, date | Decimal):
+    if isinstance(value, date | Decimal | Window):
         return str(value)
     return value
 

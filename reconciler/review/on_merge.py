@@ -55,9 +55,9 @@ def touched(changes: Collection[Change], secrets: Collection[str], head: Desired
 
 
 def _judges(change: Change) -> bool:
-    """Whether connections are judged anew: by all of policy but how many may start or stop at once."""
+    """Whether connections are judged anew: by all of policy but when, and how many at once, may start."""
     return change.section == "policy" and any(
-        not leaf.path.startswith("thresholds.") for leaf in change.leaves
+        not leaf.path.startswith(("thresholds.", "windows")) for leaf in change.leaves
     )
 
 

@@ -159,6 +159,28 @@ def _later(what: str) -> Rule:
     return rule
 
 
+def _windows(old: Sequence[str] | None, new: Sequence[str] | None) -> Judgement:
+    """The times of starts and changes: wider where one is no longer denied, or one more is allowed."""
+    denied, no_longer = _kinds("deny", new, old), _kinds("deny", old, new)
+    allowed, taken = _kinds("allow", new, old), _kinds("allow", old, new)
+    always = any(map(_allows, old or ())) and not any(map(_allows, new or ()))
+    first = not any(map(_allows, old or ()))
+    if no_longer or always or (allowed and not first):
+        return up("strategies may start and change at more times")
+    if denied or allowed or taken:
+        return down("strategies may start and change at fewer times")
+    return NEUTRAL
+
+
+def _kinds(kind: str, these: Sequence[str] | None, those: Sequence[str] | None) -> set[str]:
+    """The windows of a kind that stand in one list and not in the other."""
+    return {one for one in {*(these or ())} - {*(those or ())} if one.startswith(kind)}
+
+
+def _allows(window: str) -> bool:
+    return window.startswith("allow")
+
+
 def _suspended(old: object, new: object) -> Judgement:
     """The last day of a stand-still."""
     if new is None:
@@ -269,6 +291,7 @@ _RULES: Final = {
         (r"max_[a-z_]+\.currency", _currency),
         (r"allowed_[a-z_]+", _members("choices", none_is_all=True)),
         (r"thresholds\.(enable|disable)\..+", _limit("what may happen at once")),
+        ("windows", _windows),
         ("recipients", _recipients),
         (r"recipients\..+", _members("people who may open secrets")),
     ),

@@ -28,7 +28,7 @@ ADVISORY = {
 GUARDS = {
     "threshold-enable": Severity.BLOCKING, "threshold-disable": Severity.BLOCKING,
     "approval-expired": Severity.ADVISORY, "suspended": Severity.ADVISORY,
-    "suspension-expired": Severity.BLOCKING,
+    "suspension-expired": Severity.BLOCKING, "maintenance-window": Severity.ADVISORY,
 }  # fmt: skip
 NEVER_WAIVED = {
     "connection-test", "credentials-unreadable", "secret-plaintext", "withdraw-enabled", "account-differs",

@@ -14,6 +14,7 @@ from reconciler.exchanges import registry
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ConfigError, Problem
 
+WINDOW = '{kind: deny, from: "24:00", to: "23:60", zone: Nowhere/UTC}'
 APPROVAL = "allow: enable, count: 3, reason: r, approved_by: b, until: {}"
 
 
@@ -104,6 +105,10 @@ MEANINGS = {
     "all suspended until no day": (
         [("runtimes:", "suspend: {reason: r, until: 2026-02-30}\nruntimes:")],
         [(12, 29, "bad-value")],
+    ),
+    "a window at no time, in no zone": (
+        [("runtimes:", f"policy: {{windows: [{WINDOW}]}}\nruntimes:")],
+        [(12, 39, "bad-value"), (12, 52, "bad-value"), (12, 67, "bad-value")],
     ),
     "more than all of them": (
         [("runtimes:", 'policy: {thresholds: {disable: {percent: "101%"}}}\nruntimes:')],

@@ -253,6 +253,20 @@ def unplaced(approvals):
     return [replace(one, mark=None) for one in approvals]
 
 
+def test_windows_are_in_a_fixed_order_and_open_every_day_in_utc_unless_told(desired):
+    one = '{kind: deny, days: [sun, sat], from: "22:00", to: "02:00", zone: Europe/Berlin}'
+    other = '{kind: allow, from: "09:00", to: "17:30"}'
+    ahead, behind = (
+        desired(f"version: 1\npolicy: {{windows: [{pair}]}}\n").policy.windows
+        for pair in (f"{one}, {other}", f"{other}, {one}")
+    )
+    assert ahead == behind
+    assert list(map(str, ahead)) == [
+        "allow every day 09:00-17:30 UTC",
+        "deny sat, sun 22:00-02:00 Europe/Berlin",
+    ]
+
+
 def test_whatever_is_suspended_says_what_it_is(desired, sound):
     suspend = "suspend: {reason: audit, until: 2026-12-31}"
     text = sound.replace("{addresses: [203.0.113.10]}", f"{{addresses: [203.0.113.10], {suspend}}}")

@@ -259,6 +259,7 @@ SOUND_DOCUMENT = schema.schema()["examples"][0] | {
         "max_margin_limit": {"amount": "1000", "currency": "USDT"},
         "max_averaging_factor": "8",
         "allowed_quotes": ["USDT"],
+        "windows": schema.schema()["$defs"]["window"]["examples"],
         "thresholds": {"enable": {"count": 0}, "disable": {"count": 3, "percent": "0%"}},
     },
     "suspend": {"reason": "audit", "until": "2026-12-31"},

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from reconciler.engine import pass_
+from reconciler.engine.files import read
 from reconciler.engine.settings import Settings
 from reconciler.engine.validate import validate
 from reconciler.engine.verdict import exit_code
 from reconciler.model.errors import ExitCode, ReconcilerError, StalePlan
 from reconciler.model.finding import Subject
 from reconciler.model.live import Status
-from reconciler.model.plan import Action, ActionKind, OutcomeState
+from reconciler.model.plan import Action, ActionKind, OutcomeState, Plan
 from reconciler.planning.file import PlanFile
 from reconciler.resources import folder
 from reconciler.runtimes import registry
@@ -400,6 +401,24 @@ class TestSuspension:
         desk.want("grid", enabled=False)
         desk.own("grid")
         assert states(await desk.converge()) == [("disable", "grid", "done")]
+
+
+async def test_what_waits_for_a_window_is_told_and_fails_nothing(desk):
+    from reconciler.engine.guards import guard_findings  # noqa: PLC0415
+
+    window = {"kind": "deny", "days": ["sun"], "from": "09:30", "to": "10:30"}
+    desk.document["policy"] = {"windows": [window]}
+    desk.want("grid")
+    desired = read(desk.settings.files)
+    waits = Action(
+        kind=ActionKind.BLOCKED, strategy="grid", runtime="paper", reason="", checks=("maintenance-window",)
+    )
+    (told,) = guard_findings(desired, Plan(actions=(waits,), digest=""), START)
+    assert told.evidence == "policy.windows says deny sun 09:30-10:30 UTC: grid wait"
+    report = await pass_.dry_run(desk.settings)
+    plan = replace(report.plan, actions=(waits,))
+    assert exit_code(replace(report, plan=plan, connections=(), findings=(told,))) is ExitCode.DONE
+    assert guard_findings(desired, Plan(actions=(), digest=""), START) == ()
 
 
 class TestValidateOffline:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from ipaddress import ip_network
 from types import SimpleNamespace
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from reconciler.checks import CATALOGUE, evaluate_strategy, permits, status
 from reconciler.model.desired import (
+    WEEK,
     Approval,
     Connection,
     CredentialRef,
@@ -29,6 +30,8 @@ from reconciler.model.desired import (
     Suspension,
     Threshold,
     Thresholds,
+    Window,
+    WindowKind,
 )
 from reconciler.model.errors import Mark
 from reconciler.model.finding import Finding, Subject, Verdict
@@ -199,6 +202,7 @@ _POLICIES = st.sampled_from(
         Policy(allowed_quotes=("USDC",)),
     ]
 )
+_SHUT = Window(kind=WindowKind.DENY, days=WEEK, start=time(), end=time())
 _LIMITS = st.builds(
     Threshold,
     count=st.none() | st.integers(0, 3),
@@ -242,7 +246,11 @@ def _worlds(draw: st.DrawFn) -> SimpleNamespace:
     places = draw(st.dictionaries(st.sampled_from(_IDS), st.sampled_from(["paper", "live", "gone"])))
     desired = _desired(
         *strategies,
-        policy=replace(draw(_POLICIES), thresholds=draw(_THRESHOLDS)),
+        policy=replace(
+            draw(_POLICIES),
+            thresholds=draw(_THRESHOLDS),
+            windows=draw(st.sampled_from([(), (), (), (_SHUT,)])),
+        ),
         approvals=draw(st.sampled_from([(), (), (_approval(),), (_approval("enable", 2),)])),
     )
     return SimpleNamespace(
@@ -276,9 +284,10 @@ def _freed(section: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unguarded(desired: Desired) -> Desired:
-    """The same files with any number approved, and nothing suspended."""
+    """The same files with any number approved, at any time, and nothing suspended."""
     sections = {name: _freed(getattr(desired, name)) for name in _SECTIONS}
-    return replace(_approved(desired), suspend=None, **sections)
+    policy = replace(desired.policy, windows=())
+    return replace(_approved(desired), suspend=None, policy=policy, **sections)
 
 
 def _suspend_some(desired: Desired, draw: st.DrawFn) -> Desired:

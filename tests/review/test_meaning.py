@@ -82,6 +82,12 @@ PERMISSIONS = st.dictionaries(
 )
 
 
+DENY = {"kind": "deny", "from": "22:00", "to": "02:00"}
+ALLOW = {"kind": "allow", "days": ["sat", "mon"], "from": "09:00", "to": "17:00"}
+SHOWN = {
+    "deny": "deny every day 22:00-02:00",
+    "allow": "allow mon, sat 09:00-17:00",
+}
 SUSPEND = {"suspend": st.fixed_dictionaries({"reason": TEXT, "until": DAY})}
 
 
@@ -174,12 +180,13 @@ def documents(draw):
     limit = st.fixed_dictionaries(
         {"count": st.integers(0, 20)}, optional={"percent": st.sampled_from(["0%", "12.5%", "50%"])}
     )
+    windows = st.lists(st.sampled_from([DENY, ALLOW, DENY | {"zone": "Asia/Tokyo"}]), unique_by=str)
     thresholds = st.dictionaries(st.sampled_from(["enable", "disable"]), limit, max_size=2)
     policy = draw(
         st.fixed_dictionaries(
             {},
             optional=spans
-            | {"thresholds": thresholds}
+            | {"thresholds": thresholds, "windows": windows}
             | {"ip_whitelist": st.sampled_from(["required", "recommended"]), "recipients": recipients},
         )
     )
@@ -207,8 +214,11 @@ DEFAULTS = {
 
 def told(written):
     """Every value by section, id and path, as text that keeps types apart."""
+    open_ = [f"{SHOWN[one['kind']]} {one.get('zone', 'UTC')}" for one in written["policy"].get("windows", ())]
     items = {
-        ("policy", "policy"): leaves(DEFAULTS | {"recipients": "any age or PGP key"} | written["policy"])
+        ("policy", "policy"): leaves(
+            DEFAULTS | {"recipients": "any age or PGP key"} | written["policy"] | {"windows": open_}
+        )
     }
     for section in ("connections", "runtimes", "strategies"):
         items |= {(section, key): leaves(entry) for key, entry in written[section].items()}
@@ -448,6 +458,11 @@ WAY_UP = [
         for more in (ABSENT, {"reason": "r", "until": "2026-12-30"})
     ),
     ("policy/thresholds", {"enable": {"count": 9}}, ABSENT),
+    ("policy/windows", [DENY], ABSENT),
+    ("policy/windows", [DENY, ALLOW], [ALLOW]),
+    ("policy/windows", [ALLOW], []),
+    ("policy/windows", [ALLOW], [ALLOW, ALLOW | {"to": "18:00"}]),
+    ("policy/windows", [DENY, ALLOW], [DENY]),
     ("policy/thresholds", {"enable": {"percent": "20%"}}, ABSENT),
     ("policy/thresholds", {"disable": {"count": 0}}, {"disable": {"count": 1}}),
     ("policy/thresholds", {"disable": {"percent": "9.5%"}}, {"disable": {"percent": "10%"}}),
@@ -480,6 +495,8 @@ EITHER_WAY = [
     ("strategies/s1/margin_limit", {"amount": "5", "currency": "USDT"}, {"amount": "5", "currency": "BTC"}),
     ("egress/e1/proxy", "socks5://127.0.0.1:1080", "http://proxy.example:8080"),
     ("egress/e1/addresses", ["203.0.113.10"], ["203.0.113.12"]),
+    ("policy/windows", [DENY], [DENY | {"to": "18:00"}]),
+    ("policy/windows", [ALLOW], [ALLOW | {"to": "18:00"}]),
 ]
 
 
