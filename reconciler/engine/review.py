@@ -11,7 +11,7 @@ from reconciler import __version__
 from reconciler.engine.guards import guard_concerns
 from reconciler.engine.plaintext import plaintext
 from reconciler.engine.policy import policy_concerns
-from reconciler.engine.recoded import recoded
+from reconciler.engine.recoded import colliding, recoded
 from reconciler.engine.revision import Side, side
 from reconciler.engine.revision_files import repository_paths
 from reconciler.engine.secret_review import pairs, secret_concerns
@@ -55,6 +55,7 @@ def review(settings: Settings, base: str | None, head: str | None, *, detailed: 
                 *guard_concerns(after.loaded.desired, started),
                 *secret_concerns(before, after, found),
                 *recoded(before.tree, after.tree),
+                *colliding(before.tree, after.tree),
                 *plaintext(git, before.tree, after.tree, past),
                 *_of_history(past, (change for _, change in found)),
             )

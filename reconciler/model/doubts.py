@@ -124,6 +124,15 @@ RECODED: Final = Doubt(
     ),
     fix="Take `working-tree-encoding` out of .gitattributes; configuration and secrets are UTF-8.",
 )
+COLLIDE: Final = Doubt(
+    code="paths-collide",
+    title="Two paths are one file elsewhere",
+    cause=(
+        "Paths that differ in the case of letters, or in how an accent is written, are one file on macOS and "
+        "Windows: a checkout there holds either of the two."
+    ),
+    fix="Rename one of the two.",
+)
 NOT_SEARCHED: Final = Doubt(
     code="not-searched",
     title="A file was not searched",
@@ -161,6 +170,7 @@ _ALL = (
     PLAINTEXT,
     IN_HISTORY,
     RECODED,
+    COLLIDE,
     NOT_SEARCHED,
     HISTORY_CUT,
     BASE_UNSOUND,

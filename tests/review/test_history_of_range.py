@@ -689,3 +689,13 @@ def test_a_checkout_really_holds_what_its_encoding_makes_of_a_name(repo):
     repo.git("worktree", "add", "--quiet", "../other", head)
     assert "name: 'BTC' # ETH'" in (repo.root.parent / "other" / "connections.yaml").read_text()
     assert repo.review("main", head).fails == {"checkout-recoded"}
+
+
+@pytest.mark.parametrize("name", ["Connections.yaml", "secrets/MEXC-spot-main.sops.yaml", ".SOPS.yaml"])
+def test_a_path_that_is_another_one_on_other_machines_fails(repo, name):
+    repo.write(name, "version: 1\n")
+    repo.write("Readme.md", "no configuration\n")
+    found = repo.review().concern("paths-collide")
+    assert (found.mark.file, found.mark.line) == (name, 1)
+    base = repo.commit()
+    assert "paths-collide" not in repo.review(base).fails
