@@ -14,7 +14,7 @@ from reconciler.engine.policy import policy_concerns
 from reconciler.engine.recoded import colliding, recoded
 from reconciler.engine.revision import Side, side
 from reconciler.engine.revision_files import repository_paths
-from reconciler.engine.secret_review import pairs, secret_concerns
+from reconciler.engine.secret_review import pairs, same_bytes, secret_concerns
 from reconciler.engine.settings import Settings
 from reconciler.exchanges import registry
 from reconciler.model import doubts
@@ -44,8 +44,7 @@ def review(settings: Settings, base: str | None, head: str | None, *, detailed: 
         old, new = resolve(git, base, head)
         past = history(git, _commit(git, old), _commit(git, new))
         before, after = side(_tree(git, old), files, absent=True), side(_tree(git, new), files)
-        rules = rule_changes(before.rules, after.rules, sent=(before.destinations, after.destinations))
-        meant = in_order((*_changes(before, after), *rules))
+        meant = in_order((*_changes(before, after), *_rule_changes(before, after)))
         blob = partial(git.blob, limit=MAX_BYTES)
         named = partial(_named, {*before.names, *after.names})
         found = [(pair, secret_change(pair, named=named)) for pair in pairs(before, after, past, blob)]
@@ -100,6 +99,15 @@ def _changes(before: Side, after: Side) -> tuple[Change, ...]:
         unread=after.loaded.unread,
         seals=(before.seals(), after.seals()),
     )
+
+
+def _rule_changes(before: Side, after: Side) -> Iterator[Change]:
+    """Rules that nobody could read before or after are told where the change touches them."""
+    sent = (before.destinations, after.destinations)
+    unread = [path for path in after.unread_rules if not same_bytes(before, after, path)]
+    kept = {path: rules for path, rules in after.rules.items() if path not in after.unread_rules}
+    old = {path: rules for path, rules in before.rules.items() if path in kept or path not in after.rules}
+    return rule_changes(old, kept, sent=sent, unread=unread)
 
 
 def _on_merge(

@@ -44,8 +44,16 @@ class Side:
     @cached_property
     def rules(self) -> Mapping[str, Sequence[CreationRule]]:
         """The rules of every ``.sops.yaml``; none where it holds no list of rules."""
-        texts = {path: self.text(path) for path in self.rule_files()}
-        return {path: read_rules(text, file=path) or () for path, text in texts.items()}
+        return {path: rules or () for path, rules in self._rules.items()}
+
+    @property
+    def unread_rules(self) -> tuple[str, ...]:
+        """The paths of those that hold no list of rules."""
+        return tuple(path for path, rules in self._rules.items() if rules is None)
+
+    @cached_property
+    def _rules(self) -> Mapping[str, Sequence[CreationRule] | None]:
+        return {path: read_rules(self.text(path), file=path) for path in self.rule_files()}
 
     @cached_property
     def destinations(self) -> Mapping[str, Sequence[str]]:

@@ -58,7 +58,7 @@ def pairs(base: Side, head: Side, past: History, blob: Blob) -> tuple[Pair, ...]
         for path in sorted({*new, *head.broken})
     )
     return (
-        *(pair for pair in here if pair.still_reads or not _same_bytes(base, head, pair.file)),
+        *(pair for pair in here if pair.still_reads or not same_bytes(base, head, pair.file)),
         *(Pair(file=path, base=old[path], connections=base.users.get(path, ())) for path in sorted(gone)),
     )
 
@@ -70,7 +70,7 @@ def _readers(base: Side, connections: Collection[str]) -> frozenset[str]:
     return frozenset(one.identity for file in files & base.sealed.keys() for one in base.sealed[file].holders)
 
 
-def _same_bytes(base: Side, head: Side, path: str) -> bool:
+def same_bytes(base: Side, head: Side, path: str) -> bool:
     """Whether the same file stands there; a link whose target reads like the file is another thing."""
     same_kind = base.tree.entries.get(path) is head.tree.entries.get(path)
     return same_kind and base.tree.identity(path) == head.tree.identity(path)
@@ -157,7 +157,7 @@ def _rules(base: Side, head: Side) -> Iterator[Concern]:
         if rules and not connection.credentials.inline:
             governed[rules].append(Path(connection.credentials.file))
     for path, secret_files in governed.items():
-        same = _same_bytes(base, head, path)
+        same = same_bytes(base, head, path)
         if same and not secret_files:
             continue
         for problem in lint_rules(head.text(path), file=path, secret_files=secret_files):
@@ -180,7 +180,7 @@ def _linked_rules(base: Side, head: Side) -> Iterator[Concern]:
                 message="this is no file but a link or a submodule; sops would go by what it leads to",
                 fix="put the rules themselves here",
                 mark=Mark(file=path, line=1),
-                weight=Weight.ADVICE if _same_bytes(base, head, path) else Weight.FAILS,
+                weight=Weight.ADVICE if same_bytes(base, head, path) else Weight.FAILS,
                 exit_code=ExitCode.SECRETS,
             )
 

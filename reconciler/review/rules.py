@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from reconciler.model.errors import Mark
@@ -30,13 +30,21 @@ _TOLD: Final = (
 
 
 def rule_changes(
-    base: Rules, head: Rules, *, sent: tuple[Destinations, Destinations] = ({}, {})
+    base: Rules,
+    head: Rules,
+    *,
+    sent: tuple[Destinations, Destinations] = ({}, {}),
+    unread: Collection[str] = (),
 ) -> Iterator[Change]:
     """One change for each file of rules that differs in meaning, by path.
 
-    ``sent`` gives, for base and head, where secrets may be published to by each file.
+    ``sent`` gives, for base and head, where secrets may be published to by each file; ``unread`` names
+    those of the head that hold no list of rules: nobody is shut out by them, nor let in.
     """
-    for path in sorted(base.keys() | head.keys()):
+    for path in unread:
+        mark = Mark(file=path, line=1)
+        yield Change(section=SECTION, id=path, kind=ChangeKind.UNREADABLE, mark=mark)
+    for path in sorted((base.keys() | head.keys()) - {*unread}):
         old = _leaves(base.get(path, ()), sent[0].get(path, ()))
         new = _leaves(head.get(path, ()), sent[1].get(path, ()))
         told = differing(SECTION, old, new)

@@ -630,7 +630,10 @@ def test_rules_by_which_sops_would_not_hide_secrets(repo, regex, fails):
 @pytest.mark.parametrize("text", ["creation_rules: [\n", "creation_rules: {}\n", "", "a: " + "[" * 40])
 def test_rules_that_nobody_can_read(repo, text):
     repo.write(".sops.yaml", text)
-    assert repo.review().fails == {"rules-unreadable"}
+    look = repo.review()
+    assert look.fails == {"rules-unreadable"}
+    told = look.change("rules", ".sops.yaml")
+    assert (told.kind, told.leaves) == (ChangeKind.UNREADABLE, ()), "nobody was shut out"
 
 
 def test_rules_that_were_bad_before_are_advice(repo):
