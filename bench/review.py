@@ -48,6 +48,8 @@ def ciphertext(_: re.Match[str]) -> str:
 def secret(connection: str) -> str:
     """A secret file of its own for one connection."""
     text = re.sub(r"ENC\[[^\]]*type:str\]", ciphertext, SECRET.read_text(encoding="utf-8"))
+    # Each file has a data key of its own, and so another wrap of it.
+    text = re.sub(r"(?<=FILE-----\n {12})\S+", base64.b64encode(os.urandom(48)).decode(), text)
     return text.replace("connection: mexc-spot-main", f"connection: {connection}")
 
 

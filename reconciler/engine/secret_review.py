@@ -41,6 +41,7 @@ def pairs(base: Side, head: Side, past: History, blob: Blob) -> tuple[Pair, ...]
     named: dict[str, list[Sealed]] = defaultdict(list)
     for one in between:
         named[one.file].append(one)
+    passing = frozenset(named.keys() - old.keys() - new.keys())
     here = (
         Pair(
             file=path,
@@ -49,8 +50,8 @@ def pairs(base: Side, head: Side, past: History, blob: Blob) -> tuple[Pair, ...]
             head=new.get(path),
             kin=keys.kin(new[path]) if path in new else (),
             under_mac=keys.under_mac(new[path]) if path in new else (),
-            named=(*named[path], *(named[moved[path]] if path in moved else ())),
-            passing=frozenset(named.keys() - old.keys() - new.keys()),
+            named=(*named.get(path, ()), *(named.get(moved[path], ()) if path in moved else ())),
+            passing=passing,
             connections=head.users.get(path, ()),
             readers=_readers(base, head.users.get(path, ())),
             broken=path in head.broken,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,7 +116,12 @@ def left_in_clear(settings: Mapping[str, str]) -> tuple[str, ...]:
     chosen = {name: settings[name] for name in _SELECTORS if settings.get(name)}
     if len(chosen) > 1:
         return SECRET_FIELDS
-    kind, pattern = next(iter(chosen.items()), _DEFAULT)
+    return _left_out(*next(iter(chosen.items()), _DEFAULT))
+
+
+@lru_cache(maxsize=64)  # thousands of files have the same few selections
+def _left_out(kind: str, pattern: str) -> tuple[str, ...]:
+    """The secret fields that one selection does not surely encrypt."""
     if kind.endswith("comment_regex") or (kind.endswith("regex") and re2.refusal(pattern)):
         return SECRET_FIELDS
     return tuple(name for name in SECRET_FIELDS if not _encrypts(kind, pattern, name))
