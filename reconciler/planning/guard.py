@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -21,16 +22,38 @@ _WAITING: Final = frozenset({*THRESHOLD_CHECKS.values(), IN_FORCE, OVER, CHECK})
 
 
 def guard(
-    actions: Iterable[Action], desired: Desired, *, running: frozenset[str], now: datetime
+    actions: Iterable[Action],
+    desired: Desired,
+    *,
+    running: frozenset[str],
+    now: datetime,
+    unsafe: Callable[[str], tuple[str, ...]],
 ) -> tuple[tuple[Action, ...], tuple[Breach, ...]]:
-    """``actions`` with those held back that must wait, and the limits that they exceed."""
-    left = (suspended(action, desired, now) for action in actions)
+    """``actions`` with those held back that must wait, and the limits that they exceed.
+
+    ``unsafe`` gives, for a strategy's id, the checks for which it may not go on where it runs now.
+    """
     windows = desired.policy.windows
-    held = _whole_moves(tuple(within_windows(action, windows, now) for action in left))
+
+    def waiting(action: Action) -> Action:
+        left = within_windows(suspended(action, desired, now), windows, now)
+        return _kept_safe(action, left, unsafe)
+
+    held = _whole_moves(tuple(map(waiting, actions)))
     found = breaches(held, desired, running=running, now=now)
     for breach in found:
         held = tuple(_within(action, breach) for action in held)
     return _whole_moves(held), found
+
+
+def _kept_safe(action: Action, left: Action, unsafe: Callable[[str], tuple[str, ...]]) -> Action:
+    """``left``; but what may not move to another key yet stops where the key that it runs on fails."""
+    moves = action.kind is ActionKind.CHANGE and left.kind is ActionKind.HOLD
+    checks = unsafe(action.strategy) if moves else ()
+    if not checks:
+        return left
+    why = f"it may not move yet ({left.reason}), and the key that it runs on fails {', '.join(checks)}"
+    return replace(action, kind=ActionKind.DISABLE, reason=why, checks=checks, before=None, after=None)
 
 
 def _within(action: Action, breach: Breach) -> Action:

@@ -73,7 +73,9 @@ def make_plan(
         targets=frozenset(targets),
     )
     wanted = (*view.wanted(), *view.left_behind(), *view.unmanaged())
-    guarded, breaches = guard(wanted, desired, running=view.running(), now=now)
+    guarded, breaches = guard(
+        wanted, desired, running=view.running(), now=now, unsafe=view.unsafe_where_it_runs
+    )
     actions = tuple(sorted(guarded, key=_place))
     chosen = tuple(sorted(view.targets))
     return Plan(
@@ -158,6 +160,13 @@ class _View:
             for one in (held or {}).values()
             if self._ours(one.id, runtime) and not decide.is_off(one)
         )
+
+    def unsafe_where_it_runs(self, strategy: str) -> tuple[str, ...]:
+        """The checks for which a strategy in git may not go on, on the key that it runs on until it moves."""
+        wanted = self.desired.strategies[strategy]
+        held = (self.runtimes.get(wanted.runtime) or {}).get(strategy)
+        told = held.connection if held is not None else None
+        return self._unsafe(told or self._enabled_on(wanted))
 
     def _wanted(self, strategy: Strategy) -> Action:
         held = self.runtimes.get(strategy.runtime)

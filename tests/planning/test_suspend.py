@@ -109,6 +109,26 @@ def test_a_move_to_a_suspended_runtime_waits_as_a_whole_and_one_away_from_it_doe
     assert [(a.kind.value, a.runtime) for a in away.actions] == [("disable", "paper"), ("enable", "live")]
 
 
+@pytest.mark.parametrize("old_key", [{}, {"withdraw_enabled": "fail"}, {"withdraw_enabled": "unknown"}])
+@pytest.mark.parametrize("told", [True, False], ids=["the runtime tells its key", "only we remember"])
+def test_what_may_not_move_to_another_key_yet_stops_where_its_old_one_fails(make, old_key, told):
+    """A key that can withdraw carries no strategy, also none that waits to leave it (invariant 3)."""
+    running = make.running("grid")
+    if told:
+        running = {"grid": replace(running["grid"], connection="main")}
+    (action,) = make.plan(
+        suspended(make, files(make, make.strategy(connection="spare")), "strategy"),
+        reports=(make.report("main", **old_key), make.report("spare")),
+        runtimes={"paper": running, "live": {}},
+        inventory=[make.item("grid")],
+    ).actions
+    if old_key.get("withdraw_enabled") == "fail":
+        assert (action.kind, action.checks) == (ActionKind.DISABLE, ("withdraw-enabled",))
+        assert "may not move yet" in action.reason
+    else:
+        assert (action.kind, action.checks) == (ActionKind.HOLD, ("suspended",))
+
+
 def test_what_is_suspended_counts_towards_no_limit(make):
     names = [f"s{number}" for number in range(11)]
     desired = files(make, *(make.strategy(id_) for id_ in names))
