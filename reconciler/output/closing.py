@@ -67,11 +67,13 @@ def _done(report: Report, plan: Plan) -> str:
 
 
 def _kept(report: Report) -> str:
-    """Blocked, unknown and unchanged; unknown counts what is held and outcomes that nobody could read."""
-    counts = Counter(action.kind for action in report.plan.actions) if report.plan else Counter()
-    lost = sum(outcome.state is OutcomeState.UNKNOWN for outcome in report.outcomes)
-    unknown = counts[ActionKind.UNKNOWN] + counts[ActionKind.HOLD] + lost
-    return f"{counts[ActionKind.BLOCKED]} blocked, {unknown} unknown, {counts[ActionKind.NONE]} unchanged"
+    """What is not acted on, by its word; unknown counts outcomes that nobody could read, too."""
+    counts = report.plan.counts() if report.plan else Counter[ActionKind]()
+    unknown = counts[ActionKind.UNKNOWN] + sum(one.state is OutcomeState.UNKNOWN for one in report.outcomes)
+    blocked, held, unchanged = (
+        counts[kind] for kind in (ActionKind.BLOCKED, ActionKind.HOLD, ActionKind.NONE)
+    )
+    return f"{blocked} blocked, {unknown} unknown, {held} held, {unchanged} unchanged"
 
 
 def _next_steps(report: Report) -> Iterator[tuple[str, str]]:

@@ -39,12 +39,12 @@ def play(*arguments: str) -> str:
 def test_it_shows_a_dry_run_an_apply_and_a_dry_run_with_nothing_left(played):
     lines = [line for line in played.splitlines() if line.startswith("reconcile: ")]
     assert [line.split(" (digest")[0] for line in lines] == [
-        "reconcile: 1 to enable, 0 to change, 0 to disable, 4 blocked, 1 unknown, 1 unchanged",
+        "reconcile: 1 to enable, 0 to change, 0 to disable, 4 blocked, 1 unknown, 0 held, 1 unchanged",
         (
             "reconcile: 1 enabled, 0 changed, 0 disabled, 0 failed, 0 not tried, 4 blocked, 1 unknown, "
-            "1 unchanged"
+            "0 held, 1 unchanged"
         ),
-        "reconcile: 0 to enable, 0 to change, 0 to disable, 4 blocked, 1 unknown, 2 unchanged",
+        "reconcile: 0 to enable, 0 to change, 0 to disable, 4 blocked, 1 unknown, 0 held, 2 unchanged",
     ]
 
 

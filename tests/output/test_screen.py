@@ -21,11 +21,11 @@ from reconciler.output.registry import render
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 DRY = re.compile(
     r"reconcile: \d+ to enable, \d+ to change, \d+ to disable, "
-    r"\d+ blocked, \d+ unknown, \d+ unchanged \(digest [0-9a-f]{8}\)"
+    r"\d+ blocked, \d+ unknown, \d+ held, \d+ unchanged \(digest [0-9a-f]{8}\)"
 )
 APPLIED = re.compile(
     r"reconcile: \d+ enabled, \d+ changed, \d+ disabled, \d+ failed, \d+ not tried, "
-    r"\d+ blocked, \d+ unknown, \d+ unchanged \(digest [0-9a-f]{8}\)"
+    r"\d+ blocked, \d+ unknown, \d+ held, \d+ unchanged \(digest [0-9a-f]{8}\)"
 )
 CHECK = re.compile(r"check: \d+ online, \d+ degraded, \d+ rejected, \d+ unreachable, \d+ unchecked")
 
@@ -88,11 +88,11 @@ def test_last_line_has_its_shape_at_any_width(name, shape, width, request):
 def test_last_line_counts(dry_run, applied, checked):
     assert last(text.render(dry_run)) == (
         "reconcile: 1 to enable, 1 to change, 1 to disable, "
-        "1 blocked, 2 unknown, 1 unchanged (digest ab12cd34)"
+        "1 blocked, 1 unknown, 1 held, 1 unchanged (digest ab12cd34)"
     )
     assert last(text.render(applied)) == (
         "reconcile: 0 enabled, 0 changed, 1 disabled, 1 failed, 1 not tried, "
-        "1 blocked, 2 unknown, 1 unchanged (digest ab12cd34)"
+        "1 blocked, 1 unknown, 1 held, 1 unchanged (digest ab12cd34)"
     )
     assert last(text.render(checked)) == (
         "check: 1 online, 1 degraded, 1 rejected, 1 unreachable, 1 unchecked"
@@ -106,7 +106,7 @@ def test_an_apply_that_stopped_before_its_first_action_says_that_none_was_tried(
 def test_an_outcome_that_nobody_could_read_back_is_unknown(applied):
     lost = Outcome(action=applied.plan.changes[0], state=OutcomeState.UNKNOWN)
     line = last(text.render(replace(applied, outcomes=(lost,))))
-    assert "0 failed, 2 not tried, 1 blocked, 3 unknown" in line
+    assert "0 failed, 2 not tried, 1 blocked, 2 unknown, 1 held" in line
 
 
 def test_a_dry_run_that_made_no_plan_counts_connections(dry_run):

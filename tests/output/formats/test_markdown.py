@@ -66,7 +66,7 @@ def test_no_changes_is_one_line(unchanged, validated, dry_run):
         findings=(),
         plan=replace(dry_run.plan, actions=still),
     )
-    counts = "0 to enable, 0 to change, 0 to disable, 0 blocked, 0 unknown, 1 unchanged"
+    counts = "0 to enable, 0 to change, 0 to disable, 0 blocked, 0 unknown, 0 held, 1 unchanged"
     assert [comment(one).splitlines()[1:] for one in (unchanged, fine, quiet)] == [
         ["✅ **reconcile diff**: no changes between origin/main (`0d0d0d0d0d0d`) and HEAD"],
         ["✅ **reconcile validate**: 0 errors (2 files read)"],
