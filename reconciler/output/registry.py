@@ -17,10 +17,9 @@ Render: TypeAlias = Callable[[Result, Options], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """One way to show a result. ``machine`` ones are read by programs: stdout holds nothing else."""
+    """One way to show a result, by its name and that of its module."""
 
     name: str
-    machine: bool
 
     def load(self) -> Render:
         """Its renderer, imported only now: no run pays for formats that it does not write."""
@@ -28,19 +27,10 @@ class Format:
         return cast("Render", module.render)
 
 
-_ALL: Final = (
-    Format(name="text", machine=False),
-    Format(name="json", machine=True),
-    Format(name="markdown", machine=True),
-    Format(name="github", machine=True),
-    Format(name="gitlab", machine=True),
-    Format(name="sarif", machine=True),
-    Format(name="junit", machine=True),
-    Format(name="rdjson", machine=True),
-)
+_NAMES: Final = ("text", "json", "markdown", "github", "gitlab", "sarif", "junit", "rdjson")
 
 #: The formats by the name that ``--output`` takes.
-FORMATS: Final[Mapping[str, Format]] = MappingProxyType({one.name: one for one in _ALL})
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType({name: Format(name=name) for name in _NAMES})
 
 
 def render(result: Result, name: str, options: Options | None = None) -> str:

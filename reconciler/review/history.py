@@ -41,10 +41,6 @@ class History:
     versions: tuple[Version, ...] = ()
     whole: bool = True
 
-    def of(self, *paths: str) -> Iterator[Version]:
-        """The versions of a file under any of its names."""
-        return (version for version in self.versions if version.path in paths)
-
 
 def history(git: Git, base: str, head: str) -> History:
     """Every version of every file that the commits after ``base`` up to ``head`` brought."""

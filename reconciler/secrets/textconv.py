@@ -9,7 +9,6 @@ Git runs a ``textconv`` program on both sides of a change and shows the differen
 from __future__ import annotations
 
 import binascii
-import io
 import re
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
@@ -32,14 +31,10 @@ _ARMOR: Final = re.compile(rb"[A-Za-z0-9+/=]*+[ \t]*+\r?\n?\Z")
 _END: Final = re.compile(rb"-----END (?:AGE ENCRYPTED FILE|PGP MESSAGE)-----([ \t]*+\r?\n?)\Z")
 
 
-def shorten(blob: bytes) -> bytes:
-    """``blob`` with every ciphertext of sops made short; all else, and what is no SOPS file, untouched."""
-    return b"".join(shortened(io.BytesIO(blob)))
-
-
 def shortened(lines: Iterable[bytes]) -> Iterator[bytes]:
-    r"""The same line by line, for a file that need not be in memory. ``lines`` keep their ends.
+    r"""``lines`` with every ciphertext of sops made short; all else, and what is no SOPS file, untouched.
 
+    Line by line, for a file that need not be in memory; each keeps its end.
     ``ENC[…,type:str]`` becomes ``<encrypted str 20B #0123456789abcdef>``: 20 bytes are encrypted. The
     tag is a hash of the ciphertext, never of what it hides, and long enough that nobody can make
     another ciphertext with the same one, to keep a change out of a review. A wrapped data key in the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.resources import folder
-from reconciler.secrets.textconv import shorten, shortened
+from reconciler.secrets.textconv import shortened
 
 KINDS = ("str", "int", "float", "bool", "time", "bytes", "comment")
 ARMOR = (
@@ -19,6 +20,10 @@ ARMOR = (
     b"            BrMCW+eJka6XnDWHRcclid4umc23U1sNTXVe2+/K67fYJurQITMsjQ==\n"
     b"            -----END AGE ENCRYPTED FILE-----\n"
 )
+
+
+def shorten(blob: bytes) -> bytes:
+    return b"".join(shortened(io.BytesIO(blob)))
 
 
 def ciphertext(data: bytes, kind: str = "str", *, iv: bytes = b"i" * 32, tag: bytes = b"t" * 16) -> bytes:
