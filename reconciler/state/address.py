@@ -76,10 +76,13 @@ def _texts(given: Mapping[str, Any]) -> dict[str, str]:
 def _refuse_split_password(given: Mapping[str, str]) -> None:
     """A password with ``@``, ``/`` or ``:`` in it that is not quoted ends up in host, port or name.
 
+    One behind a ``?`` that comes before the ``@`` ends up in the user's name.
+
     There it would be shown, and looked up in the DNS.
     """
     ports = [port for port in given.get("port", "").split(",") if port]
-    if "@" in given.get("host", "") + given.get("dbname", "") or not all(port.isdigit() for port in ports):
+    astray = "@" in given.get("host", "") + given.get("dbname", "") or "?" in given.get("user", "")
+    if astray or not all(port.isdigit() for port in ports):
         raise UsageError(
             "--state is a URL whose parts cannot be told apart",
             hint="write @ as %40, / as %2F, : as %3A in user and password, or keep the password in ~/.pgpass",

@@ -166,3 +166,9 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
         open_for_reading("postgresql://ada:hunter2@db.example/kept")
     assert "pip install 'reconciler[postgres]'" in caught.value.hint
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_password_that_strayed_into_the_user_is_not_shown():
+    with pytest.raises(UsageError) as caught:
+        parse("postgresql://u?password=canary@127.0.0.1/db", {})
+    assert "canary" not in f"{caught.value} {caught.value.hint}"
