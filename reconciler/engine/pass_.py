@@ -104,7 +104,7 @@ async def _look(desired: Desired, state: ReadState, settings: Settings) -> _Seen
     """Observe, check and plan; reads only."""
     runtimes, inventory = _open_runtimes(desired, state), state.inventory()
     require_targets(settings.targets, desired, inventory)
-    connections = chosen_connections(desired, settings.targets)
+    connections = chosen_connections(desired, settings.targets, inventory)
     seen, running = await asyncio.gather(survey(desired, connections, settings), _read_all(runtimes))
     now = settings.now()
     plan = make_plan(

@@ -48,15 +48,18 @@ def desired_strategy(
 
     ``running`` is what the runtime holds of it, ``None`` when nothing. ``broken`` names the rules
     of policy that the strategy itself breaks; ``unsafe`` names the checks for which it may not go on
-    running where git switched it off; ``obstacle`` says what besides the checks keeps it from starting;
-    ``enabled_on`` is the connection on which this tool had enabled it, where it had.
+    running where git switched it off or moved it from; ``obstacle`` says what besides the checks keeps it
+    from starting; ``enabled_on`` is the connection on which this tool had enabled it, where it had.
     """
     if not strategy.enabled:
         return _switched_off(strategy, running, (*unsafe, *broken))
     if gate.verdict is Verdict.FAIL or broken:
         return _failed(strategy, running, gate, broken)
     if gate.verdict is Verdict.UNKNOWN:
-        return _unknown(strategy, running, gate, grace)
+        stranded = unsafe and not is_off(running)
+        return _stranded(strategy, unsafe) if stranded else _unknown(strategy, running, gate, grace)
+    if running is not None and running.enabled is None and not unsafe:
+        return _act(ActionKind.UNKNOWN, strategy, f"runtime {strategy.runtime} does not tell whether it runs")
     return _permitted(strategy, running, obstacle, enabled_on or strategy.connection)
 
 
@@ -151,6 +154,12 @@ def _failed(
     return _act(kind, strategy, ", and ".join(told), *failed, *broken)
 
 
+def _stranded(strategy: Strategy, unsafe: tuple[str, ...]) -> Action:
+    """Stopped on the key that git moved it from: it cannot leave that key in this pass."""
+    reason = f"it cannot move to {strategy.connection} yet, and the key that it runs on fails"
+    return _act(ActionKind.DISABLE, strategy, f"{reason} {', '.join(unsafe)}", *unsafe)
+
+
 def _unknown(strategy: Strategy, running: RunningStrategy | None, gate: Gate, grace: Grace) -> Action:
     what = f"{', '.join(gate.checks) or 'a check'} of {strategy.connection} gave no answer"
     if is_off(running):
@@ -167,8 +176,6 @@ def _permitted(
     strategy: Strategy, running: RunningStrategy | None, obstacle: str | None, enabled_on: str
 ) -> Action:
     after: Mapping[str, Any] = strategy.parameters
-    if running is not None and running.enabled is None:
-        return _act(ActionKind.UNKNOWN, strategy, f"runtime {strategy.runtime} does not tell whether it runs")
     if is_off(running) and obstacle is not None:
         return _act(ActionKind.BLOCKED, strategy, obstacle)
     if running is None or is_off(running):

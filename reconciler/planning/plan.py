@@ -142,7 +142,7 @@ class _View:
                 yield decide.unreadable(item.strategy, item.runtime, item.connection)
             elif not decide.is_off(held.get(item.strategy)):
                 moved_to = strategy.runtime if strategy else None
-                yield decide.left_behind(item, moved_to, self._unsafe(item.connection))
+                yield decide.left_behind(item, moved_to, self._unfit(item, strategy))
 
     def unmanaged(self) -> Iterator[Action]:
         """What runs although neither git nor this tool put it there."""
@@ -163,25 +163,35 @@ class _View:
 
     def unsafe_where_it_runs(self, strategy: str) -> tuple[str, ...]:
         """The checks for which a strategy in git may not go on, on the key that it runs on until it moves."""
-        wanted = self.desired.strategies[strategy]
-        held = (self.runtimes.get(wanted.runtime) or {}).get(strategy)
+        return self._unsafe(self._runs_on(self.desired.strategies[strategy]))
+
+    def _runs_on(self, strategy: Strategy) -> str:
+        """The connection that a strategy uses where git has it now: by the runtime, else as we started it."""
+        held = (self.runtimes.get(strategy.runtime) or {}).get(strategy.id)
         told = held.connection if held is not None else None
-        return self._unsafe(told or self._enabled_on(wanted))
+        return told or self._enabled_on(strategy) or strategy.connection
+
+    def _unfit(self, item: InventoryItem, strategy: Strategy | None) -> tuple[str, ...]:
+        """The checks for which what git no longer wants here could not go on here anyway."""
+        held = (self.runtimes.get(item.runtime) or {}).get(item.strategy)
+        told = held.connection if held is not None else None
+        return (*self._unsafe(told or item.connection), *(self._broken(strategy) if strategy else ()))
 
     def _wanted(self, strategy: Strategy) -> Action:
         held = self.runtimes.get(strategy.runtime)
         if held is None:
             return decide.unreadable(strategy.id, strategy.runtime, strategy.connection)
-        enabled_on = self._enabled_on(strategy)
+        runs_on = self._runs_on(strategy)
+        left = not strategy.enabled or runs_on != strategy.connection
         return decide.desired_strategy(
             strategy,
             held.get(strategy.id),
             gate=gate(self.reports.get(strategy.connection), permits=self.permits),
             grace=self._grace(strategy.connection),
             broken=self._broken(strategy),
-            unsafe=() if strategy.enabled else self._unsafe(enabled_on or strategy.connection),
+            unsafe=self._unsafe(runs_on) if left else (),
             obstacle=self._obstacle(strategy),
-            enabled_on=enabled_on,
+            enabled_on=self._enabled_on(strategy),
         )
 
     def _grace(self, connection: str) -> decide.Grace:

@@ -52,7 +52,7 @@ def parse(url: str, environ: Mapping[str, str] = os.environ) -> Address:
     """
     try:
         given = _texts(conninfo_to_dict(url.replace("postgresql+psycopg://", "postgresql://", 1)))
-    except psycopg.Error:
+    except (psycopg.Error, UnicodeError):
         raise UsageError("--state is no URL that PostgreSQL understands", hint=_EXAMPLE) from None
     _refuse_split_password(given)
     found = {

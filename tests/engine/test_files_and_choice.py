@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,6 +11,7 @@ from reconciler.checks import CATALOGUE
 from reconciler.engine.choose import chosen_connections, named_connections
 from reconciler.engine.files import read
 from reconciler.model.errors import ConfigError, UsageError
+from reconciler.model.plan import InventoryItem
 
 
 def document(*checks):
@@ -121,9 +123,33 @@ def test_a_name_that_is_not_in_the_files_is_refused_with_what_is_near_or_there(l
         (("main-grid",), ["main"]),
         (("main-grid", "main-trend", "main"), ["main"]),
         (("third-grid", "spare"), ["spare", "third"]),
-        # Only the inventory still knows it: there is no key to look at, and never all of them.
+        # Nobody knows what it ran on: there is no key to look at, and never all of them.
         (("left-git",), []),
     ],
 )
 def test_targets_choose_the_connections_that_they_stand_on(load, targets, looked_at):
     assert ids(chosen_connections(load(), targets)) == looked_at
+
+
+@pytest.mark.parametrize(
+    ("targets", "looked_at"),
+    [
+        (("gone-grid",), ["spare"]),
+        (("main-grid",), ["main", "third"]),
+        (("main",), ["main", "third"]),
+        (("third",), ["third"]),
+        (("lost-grid",), []),
+    ],
+)
+def test_the_key_on_which_a_targeted_strategy_still_runs_is_looked_at_too(load, targets, looked_at):
+    enabled_on = {"gone-grid": "spare", "main-grid": "third", "lost-grid": "left-git"}
+    inventory = {
+        strategy: InventoryItem(
+            strategy=strategy,
+            runtime="paper",
+            connection=connection,
+            enabled_at=datetime(2026, 11, 22, tzinfo=UTC),
+        )
+        for strategy, connection in enabled_on.items()
+    }
+    assert ids(chosen_connections(load(), targets, inventory)) == looked_at

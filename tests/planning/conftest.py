@@ -159,16 +159,24 @@ def _apply(
     held = {name: None if state is None else dict(state) for name, state in runtimes.items()}
     items = {item.strategy: item for item in inventory}
     for action in plan.changes:
+        mine = items.get(action.strategy)
+        ours = mine is not None and mine.runtime == action.runtime
         if action.kind is ActionKind.DISABLE:
             held[action.runtime][action.strategy] = replace(
                 held[action.runtime][action.strategy], enabled=False
             )
-            items.pop(action.strategy, None)
+            if ours:
+                del items[action.strategy]
         else:
+            before = held[action.runtime].get(action.strategy)
             held[action.runtime][action.strategy] = RunningStrategy(
-                id=action.strategy, enabled=True, parameters=dict(action.after or {})
+                id=action.strategy,
+                enabled=True,
+                connection=action.connection if before and before.connection else None,
+                parameters=dict(action.after or {}),
             )
-            items[action.strategy] = _item(action.strategy, action.runtime, action.connection)
+            if ours or action.kind is ActionKind.ENABLE:
+                items[action.strategy] = _item(action.strategy, action.runtime, action.connection)
     return held, list(items.values())
 
 
@@ -240,7 +248,12 @@ def _worlds(draw: st.DrawFn) -> SimpleNamespace:
     for name in ("paper", "live"):
         held = draw(st.none() | _HELD)
         runtimes[name] = held and {
-            id_: RunningStrategy(id=id_, enabled=on, parameters=PARAMETERS | {"risk_level": risk})
+            id_: RunningStrategy(
+                id=id_,
+                enabled=on,
+                connection=draw(st.sampled_from([None, None, "main", "spare"])),
+                parameters=PARAMETERS | {"risk_level": risk},
+            )
             for id_, (on, risk) in held.items()
         }
     places = draw(st.dictionaries(st.sampled_from(_IDS), st.sampled_from(["paper", "live", "gone"])))
@@ -257,7 +270,10 @@ def _worlds(draw: st.DrawFn) -> SimpleNamespace:
         desired=_suspend_some(desired, draw),
         reports=tuple(_report(id_, **draw(_VERDICTS)) for id_ in ("main", "spare")),
         runtimes=runtimes,
-        inventory=[_item(id_, place) for id_, place in places.items()],
+        inventory=[
+            _item(id_, place, draw(st.sampled_from(["main", "main", "spare"])))
+            for id_, place in places.items()
+        ],
         since=draw(_SINCE),
     )
 

@@ -26,6 +26,13 @@ def verdicts_of(world, connection, verdict):
     return {finding.check for finding in report.findings if finding.blocks and finding.verdict is verdict}
 
 
+def runs_on(world, action):
+    """The connection that a strategy uses in a runtime: by the runtime, else as we started it."""
+    held = (world.runtimes.get(action.runtime) or {}).get(action.strategy)
+    ours = {item.strategy: item.connection for item in world.inventory if item.runtime == action.runtime}
+    return (held and held.connection) or ours.get(action.strategy) or action.connection
+
+
 def broken_by(world, id_):
     """The rules of policy that a strategy breaks by itself."""
     found = evaluate_strategy(world.desired.policy, world.desired.strategies[id_])
@@ -62,7 +69,23 @@ def test_unknown_starts_nothing_and_stops_nothing_before_its_grace_is_over(make,
             and strategy.runtime == action.runtime
             and not broken_by(world, strategy.id)
         ):
-            assert make.now - world.since[strategy.connection] > grace
+            waited = {strategy.connection, runs_on(world, action)}
+            assert any(make.now - world.since.get(id_, make.now) > grace for id_ in waited)
+
+
+@given(data=st.data())
+def test_nothing_runs_on_where_the_key_that_it_really_runs_on_fails(make, data):
+    """Invariant 3, and 12: whatever waits, git moved or nobody can answer, that key decides."""
+    world = data.draw(make.worlds())
+    for action in plan_of(make, world).actions:
+        held = world.runtimes.get(action.runtime)
+        known = action.strategy in world.desired.strategies or any(
+            item.strategy == action.strategy and item.runtime == action.runtime for item in world.inventory
+        )
+        if held is None or is_off(held.get(action.strategy)) or action.kind is ActionKind.UNMANAGED:
+            continue
+        if known and action.kind not in {ActionKind.DISABLE, ActionKind.CHANGE}:
+            assert not verdicts_of(world, runs_on(world, action), Verdict.FAIL), action
 
 
 @given(data=st.data())

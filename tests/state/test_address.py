@@ -172,3 +172,8 @@ def test_a_password_that_strayed_into_the_user_is_not_shown():
     with pytest.raises(UsageError) as caught:
         parse("postgresql://u?password=canary@127.0.0.1/db", {})
     assert "canary" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_byte_that_is_no_text_is_a_wrong_url():
+    with pytest.raises(UsageError, match="no URL"):
+        parse("postgresql://u:\udcff@127.0.0.1/db", {})
