@@ -142,11 +142,12 @@ def _explain_kind(kind: FailureKind) -> str:
 
 
 def _explain_doubt(doubt: Doubt) -> str:
-    fails = doubt.weight is Weight.FAILS
+    weight = "which fails with exit code 4" if doubt.weight is Weight.FAILS else "advice"
+    weight += f"; {doubt.otherwise}" if doubt.otherwise else ""
     return "\n".join(
         (
             f"{doubt.code}: {doubt.title}",
-            f"of a review by `reconcile diff`, {'which fails with exit code 4' if fails else 'advice'}",
+            f"of a review by `reconcile diff`, {weight}",
             "",
             _line("cause", doubt.cause),
             _line("fix", doubt.fix),

@@ -1,4 +1,4 @@
-"""``reconcile explain``: one check or failure kind in plain words."""
+"""``reconcile explain``: one check, failure kind or doubt of a review in plain words."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from reconciler.model.live import FailureKind
 
 
 @click.command()
-@click.argument("name", metavar="CHECK", required=False)
+@click.argument("name", metavar="[CHECK]", required=False)
 def command(name: str | None) -> None:
     """Say what CHECK asks, why it matters, its usual cause and its fix.
 
     CHECK is the id of a finding (withdraw-enabled), a failure kind (ip_not_allowed) or what stands in
     brackets behind a doubt of a review (recipient-still-reads). Without it, every id is listed.
     """
-    if name is None:
-        screen.write(_listing())
-        return
-    screen.write(explain(name))
+    screen.write(_listing() if name is None else explain(name))
 
 
 def _listing() -> str:

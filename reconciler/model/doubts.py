@@ -16,13 +16,17 @@ from reconciler.model.report import Concern, Weight
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """One code in plain words: a short ``title``, its ``cause`` and its ``fix``, a sentence each."""
+    """One code in plain words: a short ``title``, its ``cause`` and its ``fix``, a sentence each.
+
+    ``weight`` is its usual one; ``otherwise`` says when it is the other, empty where it never is.
+    """
 
     code: str
     title: str
     cause: str
     fix: str
     weight: Weight = Weight.FAILS
+    otherwise: str = ""
 
     def concern(
         self, message: str, mark: Mark | None, *, commit: str | None = None, weight: Weight | None = None
@@ -66,6 +70,7 @@ UNKNOWN: Final = Doubt(
         "Name it under `policy.recipients` or in .sops.yaml once somebody vouches for it, or remove it "
         "with `sops updatekeys` and `sops rotate`."
     ),
+    otherwise="only told while nothing names any recipient yet",
 )
 RECIPIENTS_EDITED: Final = Doubt(
     code="recipients-edited",
@@ -137,7 +142,8 @@ NOT_SEARCHED: Final = Doubt(
     code="not-searched",
     title="A file was not searched",
     cause=(
-        "A file is too large to be searched for secrets in clear, or this partial clone does not have it."
+        "A file is too large to be searched for secrets in clear, stands behind too much else in the change, "
+        "or is not in this partial clone."
     ),
     fix="Look at it yourself; fetch a partial clone whole (git fetch --refetch).",
     weight=Weight.ADVICE,
@@ -151,6 +157,7 @@ HISTORY_CUT: Final = Doubt(
     ),
     fix="Fetch the whole history (fetch-depth: 0), so that secrets in older commits are found.",
     weight=Weight.ADVICE,
+    otherwise="it fails where a recipient was removed",
 )
 BASE_UNSOUND: Final = Doubt(
     code="base-unsound",

@@ -73,10 +73,9 @@ class Action:
 
     ``HOLD`` leaves a running strategy alone while its evidence is unknown, until the grace
     period ends, or while a guard holds back what the files want; ``BLOCKED`` and ``UNKNOWN`` keep
-    one that should run from starting;
-    ``UNMANAGED`` runs but is not in git and was not enabled by this tool; ``NONE`` is as
-    desired. ``checks`` names the findings behind it: a disabling without any comes from the files
-    alone. ``before`` and ``after`` are parameters, only where the action changes them.
+    one that should run from starting; ``UNMANAGED`` runs but is not in git and was not enabled by
+    this tool; ``NONE`` is as desired. ``checks`` names the findings behind it: a disabling without any
+    comes from the files alone. ``before`` and ``after`` are parameters, only where the action changes them.
     """
 
     kind: ActionKind

@@ -51,8 +51,9 @@ class Change:
     """One item of one section that differs.
 
     ``section`` is the section's name in the files (``connections``, ``strategies``, ``runtimes``,
-    ``egress``, ``policy``, ``waivers``), or ``rules`` for a ``.sops.yaml``. ``id`` is the item's key
-    (``ip-whitelist-extra on mexc-spot-main`` for a waiver, ``policy`` for the policy, the path for rules);
+    ``egress``, ``policy``, ``waivers``, ``approvals``, ``suspend``), or ``rules`` for a ``.sops.yaml``.
+    ``id`` is the item's key (``ip-whitelist-extra on mexc-spot-main`` for a waiver, ``enable at once`` for
+    an approval, ``everything`` for the suspension of all, ``policy`` for the policy, the path for rules);
     ``was`` its former key where it was renamed. ``risk`` and ``why`` are those of the item as a whole (an
     enabled strategy that is new); each leaf has its own. ``mark`` is its place in the head, in the base
     where it was removed.
@@ -102,11 +103,12 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretChange:
-    """One SOPS file that differs between base and head, or that a changed item now refers to.
+    """One SOPS file that differs between base and head, or that somebody removed in between can still open.
 
     ``was`` is its former path where it moved; ``connections`` are the ids that refer to it in the
     head (in the base where it was removed). Recipients are ``age age1…``: a group and a name, as the
-    file claims. ``removed`` are also those who came and went within the range; ``still_reads`` the ones
+    file claims. ``added`` could not open it before, or of a new file the one that its connections named.
+    ``removed`` are also those who came and went within the range; ``still_reads`` the ones
     of them who can open the new ciphertext, because the data key was not rotated. ``leaves`` are what
     stands in clear: the binding fields and the encryption settings, with their risk.
     """
@@ -135,7 +137,7 @@ class Consequence:
     """What the first apply after the merge would do with one strategy, as far as files tell.
 
     ``kind`` is ``ENABLE``, ``CHANGE`` or ``DISABLE``; enabling waits for every check of ``connection``.
-    With ``NONE`` the strategy stays as it is, but its connection is judged anew.
+    With ``NONE`` the strategy stays as it is: its connection is judged anew, or a suspension holds it.
     """
 
     kind: ActionKind

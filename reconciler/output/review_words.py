@@ -131,7 +131,7 @@ def summary(review: Review) -> str:
 
 
 def foretold(one: Consequence) -> str:
-    """``+ enable``; ``= unchanged`` where the strategy stays as it is, but its connection is judged anew."""
+    """``+ enable``; ``= unchanged`` where the strategy stays as it is, for whatever reason is told."""
     word = "unchanged" if one.kind is ActionKind.NONE else one.kind.value
     return f"{one.kind.symbol} {word}"
 

@@ -28,10 +28,9 @@ class Pair:
 
     ``was`` is its path in the base where it moved. ``named`` are its versions in the commits of the range,
     ``kin`` all versions that surely have the data key of the head, also those of other files; ``under_mac``
-    what the versions with its MAC hold; ``passing``
-    the paths that neither base nor head has: kin of such a name were this file for a while.
-    ``connections`` are the ids that refer to it, ``readers`` who could open what they referred to in the
-    base where that was another file. ``broken`` says that the head has a file that is none.
+    what the versions with its MAC hold; ``passing`` the paths that neither base nor head has: kin of such a
+    name were this file for a while. ``connections`` are the ids that refer to it, ``readers`` who could open
+    what they referred to in the base. ``broken`` says that something stands there that is no secret file.
     """
 
     file: str
