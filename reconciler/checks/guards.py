@@ -82,6 +82,30 @@ CHECKS: Final = (
         severity=Severity.ADVISORY,
     ),
     GuardCheck(
+        id="settling",
+        title="Keys have settled",
+        asks="Did the checks of the key pass in as many passes in a row as `policy.settle` asks?",
+        cause="The checks have not passed for long enough for the loop to start anything on the key.",
+        fix="Nothing: the strategy starts by itself once the checks have passed often enough.",
+        explanation=(
+            "A key whose checks fail and pass in turn would start and stop its strategies in turn. Stops "
+            "never wait. A single run, in which a person or a reviewed plan decides, starts at once."
+        ),
+        severity=Severity.ADVISORY,
+    ),
+    GuardCheck(
+        id="lockdown",
+        title="No lockdown is in force",
+        asks="Is no emergency stop in force?",
+        cause="Somebody ran `reconcile lockdown`: nothing that it covers may run, whatever the files say.",
+        fix="Once keys were rotated and all is well, end it with `reconcile lockdown --lift ID`.",
+        explanation=(
+            "A lockdown stands in the state, not in git, so that it works when git does not. It has no end "
+            "of its own: a person lifts it. Until then every pass stops what it covers and fails."
+        ),
+        exit_code=ExitCode.BLOCKED,
+    ),
+    GuardCheck(
         id="approval-expired",
         title="Approvals are running",
         asks="Is every approval still running?",

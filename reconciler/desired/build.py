@@ -25,6 +25,7 @@ from reconciler.model.desired import (
     Guarded,
     MarginLimit,
     Market,
+    OnUnknown,
     Policy,
     Requirement,
     RuntimeSpec,
@@ -96,6 +97,8 @@ class Builder:
     def _policy(self, fields: Mapping[str, Item]) -> Policy:
         readers: Mapping[str, Callable[[Item], Any]] = {
             "ip_whitelist": lambda item: Requirement(item.value),
+            "on_unknown": lambda item: OnUnknown(item.value),
+            "settle": lambda item: item.value,
             "recipients": _recipients,
             "max_margin_limit": self._margin_limit,
             "max_averaging_factor": lambda item: self._read(item, values.factor, Decimal(1)),

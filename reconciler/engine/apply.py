@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.model.errors import LockHeld, ReconcilerError, StateError
+from reconciler.model.event import NOWHERE, Origin, event_of_outcome
 from reconciler.model.plan import (
     Action,
     ActionKind,
@@ -64,7 +65,8 @@ async def apply(
     store: Store,
     lease: Lease,
     clock: Clock,
-    pass_id: int | None = None,
+    origin: Origin = NOWHERE,
+    lockdowns: frozenset[int] = frozenset(),
     progress: Progress | None = None,
     stop: Callable[[], bool] = _never,
 ) -> tuple[Outcome, ...]:
@@ -72,9 +74,10 @@ async def apply(
 
     One failure stops no other action, except that a strategy whose disable did not succeed is
     not enabled. ``stop`` is asked between actions; what follows is then not tried. So it is
-    once the lease is lost, which ``lease.lost`` tells afterwards.
+    once the lease is lost, which ``lease.lost`` tells afterwards. ``lockdowns`` are those that the plan
+    knew of: after another one nothing more is started.
     """
-    hand = _Hand(runtimes=runtimes, store=store, lease=lease, clock=clock, pass_id=pass_id)
+    hand = _Hand(runtimes=runtimes, store=store, lease=lease, clock=clock, origin=origin, lockdowns=lockdowns)
     outcomes: list[Outcome] = []
     stuck: set[str] = set()
     for action in sorted(plan.changes, key=lambda action: _ORDER[action.kind]):
@@ -94,7 +97,12 @@ async def apply(
 
 
 async def recover(
-    *, runtimes: Mapping[str, Runtime], store: Store, lease: Lease, clock: Clock
+    *,
+    runtimes: Mapping[str, Runtime],
+    store: Store,
+    lease: Lease,
+    clock: Clock,
+    origin: Origin = NOWHERE,
 ) -> tuple[Outcome, ...]:
     """Find out what became of the actions that earlier passes began and never finished.
 
@@ -102,7 +110,7 @@ async def recover(
     whose runtime cannot be read stays open, and its outcome is unknown. Raise
     :class:`LockHeld` or :class:`StateError` when the findings cannot be recorded.
     """
-    hand = _Hand(runtimes=runtimes, store=store, lease=lease, clock=clock)
+    hand = _Hand(runtimes=runtimes, store=store, lease=lease, clock=clock, origin=origin)
     seen: dict[str, Holdings | None] = {}
     outcomes = []
     for intent in store.unfinished():
@@ -121,7 +129,8 @@ class _Hand:
     store: Store
     lease: Lease
     clock: Clock
-    pass_id: int | None = None
+    origin: Origin = NOWHERE
+    lockdowns: frozenset[int] = frozenset()
 
     async def do(self, action: Action) -> Outcome:
         """Record the intent, act, read back, record the outcome."""
@@ -131,7 +140,13 @@ class _Hand:
             return self._outcome(action, OutcomeState.FAILED, detail)
         try:
             self.lease.check()
-            intent = self.store.intend(action, token=self.lease.token, at=self.clock(), pass_id=self.pass_id)
+            intent = self.store.intend(
+                action,
+                token=self.lease.token,
+                at=self.clock(),
+                pass_id=self.origin.pass_id,
+                lockdowns=self.lockdowns,
+            )
         except LockHeld as error:
             return self._outcome(action, OutcomeState.NOT_TRIED, str(error))
         except StateError as error:
@@ -181,6 +196,7 @@ class _Hand:
             at=self.clock(),
             keep=self._item(action, verdict.running) if ours and verdict.running else None,
             drop=action.kind is ActionKind.DISABLE and verdict.state is OutcomeState.DONE,
+            events=[event_of_outcome(outcome, at=self.clock(), origin=self.origin)],
         )
 
     def _item(self, action: Action, running: RunningStrategy) -> InventoryItem | None:

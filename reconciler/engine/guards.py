@@ -13,18 +13,23 @@ from reconciler.model.errors import Mark
 from reconciler.model.finding import Finding, Subject, Verdict
 from reconciler.model.plan import Bound, Breach, Plan
 from reconciler.model.report import Concern, Weight
-from reconciler.planning.guard import THRESHOLD_CHECKS
+from reconciler.planning import lockdown, settle
+from reconciler.planning.guard import NO_GUARDS, THRESHOLD_CHECKS, Guards
 from reconciler.planning.suspend import IN_FORCE, OVER, over
 from reconciler.planning.thresholds import holds
 from reconciler.planning.windows import CHECK, closed
 
 
-def guard_findings(desired: Desired, plan: Plan, now: datetime) -> tuple[Finding, ...]:
+def guard_findings(
+    desired: Desired, plan: Plan, now: datetime, guards: Guards = NO_GUARDS
+) -> tuple[Finding, ...]:
     """One finding for each limit that ``plan`` exceeds and each exception that is over; else none."""
     return (
         *map(_exceeded, plan.breaches),
         *_suspensions(desired, now),
         *_windows(desired, plan, now),
+        *_settling(plan),
+        *_lockdowns(guards),
         *_approvals(desired, now),
     )
 
@@ -87,6 +92,22 @@ def _windows(desired: Desired, plan: Plan, now: datetime) -> Iterator[Finding]:
     if waiting:
         evidence = f"{closed(desired.policy.windows, now)}: {', '.join(waiting)} wait"
         yield _told(CHECK, evidence, subject_id="windows")
+
+
+def _settling(plan: Plan) -> Iterator[Finding]:
+    """Told only where something waits."""
+    waiting = sorted({action.strategy for action in plan.actions if settle.CHECK in action.checks})
+    if waiting:
+        evidence = f"{', '.join(waiting)} wait until the checks passed often enough"
+        yield _told(settle.CHECK, evidence, subject_id="settle")
+
+
+def _lockdowns(guards: Guards) -> Iterator[Finding]:
+    for one in guards.lockdowns:
+        reason = " ".join(one.reason.split())
+        evidence = f"{one} is in force since {one.since:%Y-%m-%dT%H:%M:%SZ}, by {one.by}: {reason}"
+        fix = f"Once all is well, end it: reconcile lockdown --lift {one.id}"
+        yield _told(lockdown.CHECK, evidence, subject_id=f"lockdown {one.id}", fix=fix)
 
 
 def _waivers(desired: Desired, now: datetime) -> Iterator[Concern]:

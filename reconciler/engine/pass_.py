@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reconciler import __version__
-from reconciler.checks import evaluate_strategy, permits
-from reconciler.engine.choose import chosen_connections, named_connections
+from reconciler.engine.choose import named_connections
 from reconciler.engine.files import read
-from reconciler.engine.guards import guard_findings
 from reconciler.engine.lock import held
-from reconciler.engine.policy import policy_findings
+from reconciler.engine.look import Seen, look, open_runtimes
+from reconciler.engine.record import (
+    Findings,
+    configuration_events,
+    ended_events,
+    record_decisions,
+    record_evidence,
+    who,
+)
 from reconciler.engine.settings import Settings
-from reconciler.engine.survey import Survey, survey
-from reconciler.engine.verdict import exit_code, unknown_connections
-from reconciler.model.desired import Desired, RuntimeSpec
-from reconciler.model.errors import ExitCode, Mark, ReconcilerError, StateError, most_urgent
-from reconciler.model.plan import InventoryItem, Outcome, Plan, RunningStrategy
+from reconciler.engine.survey import survey
+from reconciler.engine.verdict import exit_code
+from reconciler.model.desired import Desired
+from reconciler.model.errors import ExitCode, LockHeld, ReconcilerError, StateError, most_urgent
+from reconciler.model.event import Origin
+from reconciler.model.plan import Outcome
 from reconciler.model.report import Mode, Report
 from reconciler.planning.file import PlanFile
-from reconciler.planning.plan import ended, make_plan, require_targets
 
 if TYPE_CHECKING:
-    from reconciler.runtimes.interface import Runtime
     from reconciler.state.lease import Lease
-    from reconciler.state.store import ReadState, Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """What a pass knows before it acts."""
-
-    desired: Desired
-    survey: Survey
-    runtimes: Mapping[str, Runtime]
-    plan: Plan
-    at: datetime
-    ended: tuple[InventoryItem, ...]
+    from reconciler.state.store import Store
 
 
 async def check(settings: Settings, connections: Sequence[str] = ()) -> Report:
@@ -71,7 +63,7 @@ async def dry_run(settings: Settings, *, detailed: bool = False) -> Report:
 
     started = settings.now()
     desired = read(settings.files)
-    seen = await _look(desired, open_for_reading(settings.state), settings)
+    seen = await look(desired, open_for_reading(settings.state), settings)
     return _report(Mode.DRY_RUN, seen, started, detailed=detailed)
 
 
@@ -87,95 +79,77 @@ async def converge(settings: Settings, *, reviewed: PlanFile | None = None) -> R
     desired = read(settings.files)
     with open_for_writing(settings.state) as store:
         async with held(store, settings) as lease:
-            number = store.begin_pass(
-                mode=Mode.APPLY.value, started_at=started, digest=reviewed.digest if reviewed else None
-            )
-            with _ended_by_errors(store, number, settings):
-                recovered = await _recover(desired, store, lease, settings)
-                seen = await _look(desired, store, settings)
+            origin = _begun(store, settings, started, reviewed)
+            with _ended_by_errors(store, origin, settings):
+                recovered = await _recover(desired, store, lease, settings, origin)
+                seen = await look(desired, store, settings)
                 if reviewed:
                     reviewed.require_same(seen.plan)
-                outcomes = await _apply(seen, store, lease, settings, number)
-        report = _report(Mode.APPLY, seen, started, recovered=recovered, outcomes=outcomes, lost=lease.lost)
-        return _recorded(report, store, number, settings)
+                outcomes = await _apply(seen, store, lease, settings, origin)
+            report = _report(
+                Mode.APPLY, seen, started, recovered=recovered, outcomes=outcomes, lost=lease.lost
+            )
+            return _recorded(report, seen, store, settings, token=lease.token, origin=origin)
 
 
-async def _look(desired: Desired, state: ReadState, settings: Settings) -> _Seen:
-    """Observe, check and plan; reads only."""
-    runtimes, inventory = _open_runtimes(desired, state), state.inventory()
-    require_targets(settings.targets, desired, inventory)
-    connections = chosen_connections(desired, settings.targets, inventory)
-    seen, running = await asyncio.gather(survey(desired, connections, settings), _read_all(runtimes))
-    now = settings.now()
-    plan = make_plan(
-        desired,
-        seen.reports,
-        running,
-        inventory,
-        state.unknown_since(),
-        now=now,
-        permits=permits,
-        judge=evaluate_strategy,
-        targets=settings.targets,
-    )
-    over = ended(desired, running, inventory)
-    return _Seen(desired=desired, survey=seen, runtimes=runtimes, plan=plan, at=now, ended=over)
+def _begun(store: Store, settings: Settings, started: datetime, reviewed: PlanFile | None) -> Origin:
+    """Record that a pass began, and whether the files are those of another commit than before."""
+    by, commit = who(), settings.commit
+    before = next((one.commit for one in store.passes(limit=20) if one.commit is not None), None)
+    digest = reviewed.digest if reviewed else None
+    number = store.begin_pass(mode=Mode.APPLY.value, started_at=started, digest=digest, by=by, commit=commit)
+    origin = Origin(by=by, commit=commit, pass_id=number)
+    store.record_events(configuration_events(before, at=started, origin=origin))
+    return origin
 
 
-def _open_runtimes(desired: Desired, state: ReadState) -> Mapping[str, Runtime]:
-    """Every runtime of the files, and the embedded ones that only inventory or journal still remember."""
-    from reconciler.runtimes.registry import open_runtime  # noqa: PLC0415 - sqlalchemy is slow to import
-
-    specs = dict(desired.runtimes)
-    claims = {(item.runtime, item.strategy) for item in state.inventory().values()}
-    claims |= {(intent.action.runtime, intent.action.strategy) for intent in state.unfinished()}
-    for runtime, strategy in sorted(claims):
-        if runtime not in specs and strategy in state.ledger_rows(runtime):
-            specs[runtime] = RuntimeSpec(id=runtime, type="ledger", mark=Mark(file=desired.files[0], line=1))
-    return {name: open_runtime(spec, state=state) for name, spec in specs.items()}
-
-
-async def _read_all(runtimes: Mapping[str, Runtime]) -> Mapping[str, Mapping[str, RunningStrategy] | None]:
-    """What each runtime holds; ``None`` for one that cannot be read, which never means empty."""
-
-    async def read(runtime: Runtime) -> Mapping[str, RunningStrategy] | None:
-        try:
-            return await runtime.read()
-        except Exception:  # noqa: BLE001 - a runtime may raise anything; that it is unreadable is the answer
-            return None
-
-    results = await asyncio.gather(*(read(runtime) for runtime in runtimes.values()))
-    return dict(zip(runtimes, results, strict=True))
-
-
-async def _recover(desired: Desired, store: Store, lease: Lease, settings: Settings) -> tuple[Outcome, ...]:
+async def _recover(
+    desired: Desired, store: Store, lease: Lease, settings: Settings, origin: Origin
+) -> tuple[Outcome, ...]:
     """What became of actions whose pass was killed, found out before anything new is planned."""
     from reconciler.engine.apply import recover  # noqa: PLC0415 - sqlalchemy is slow to import
 
-    runtimes = _open_runtimes(desired, store)
-    return await recover(runtimes=runtimes, store=store, lease=lease, clock=settings.now)
+    runtimes = open_runtimes(desired, store)
+    return await recover(runtimes=runtimes, store=store, lease=lease, clock=settings.now, origin=origin)
 
 
 async def _apply(
-    seen: _Seen, store: Store, lease: Lease, settings: Settings, number: int
+    seen: Seen, store: Store, lease: Lease, settings: Settings, origin: Origin
 ) -> tuple[Outcome, ...]:
     from reconciler.engine.apply import apply  # noqa: PLC0415 - sqlalchemy is slow to import
 
-    unknown = unknown_connections(seen.survey.reports)
-    known = {report.connection.id for report in seen.survey.reports} - unknown
-    store.record_evidence(known=known, unknown=unknown, at=settings.now(), token=lease.token)
-    store.forget(seen.ended, token=lease.token)
+    kept = {*seen.desired.connections, *(item.connection or "" for item in store.inventory().values())}
+    record_evidence(store, seen.survey.reports, token=lease.token, keep=kept, origin=origin)
+    store.forget(
+        seen.ended, token=lease.token, events=ended_events(seen.ended, at=settings.now(), origin=origin)
+    )
     return await apply(
-        seen.plan, runtimes=seen.runtimes, store=store, lease=lease, clock=settings.now, pass_id=number
+        seen.plan,
+        runtimes=seen.runtimes,
+        store=store,
+        lease=lease,
+        clock=settings.now,
+        origin=origin,
+        lockdowns=frozenset(one.id for one in seen.guards.lockdowns),
     )
 
 
-def _recorded(report: Report, store: Store, number: int, settings: Settings) -> Report:
+def _recorded(
+    report: Report, seen: Seen, store: Store, settings: Settings, *, token: int, origin: Origin
+) -> Report:
     """``report``, kept as the end of this pass. What was done is told even where that cannot be kept."""
+    findings = Findings(
+        desired=seen.desired,
+        reports=seen.survey.reports,
+        findings=seen.findings,
+        plan=seen.plan,
+        permits=seen.permits,
+        unreadable=seen.unreadable,
+    )
     try:
-        store.finish_pass(
-            number, finished_at=settings.now(), exit_code=report.exit_code, summary=_summary(report)
-        )
+        with suppress(LockHeld):  # whoever took the lease decides now
+            record_decisions(store, findings, token=token, at=settings.now(), origin=origin)
+        _finish(store, origin, settings, report.exit_code, _summary(report))
     except StateError as error:
         if settings.notice:
             settings.notice(f"the end of this pass could not be recorded: {error}")
@@ -184,19 +158,26 @@ def _recorded(report: Report, store: Store, number: int, settings: Settings) -> 
 
 
 @contextmanager
-def _ended_by_errors(store: Store, number: int, settings: Settings) -> Iterator[None]:
+def _ended_by_errors(store: Store, origin: Origin, settings: Settings) -> Iterator[None]:
     """Record how a pass ended that ends early, such as by a stale plan: it was no crash."""
     try:
         yield
     except ReconcilerError as error:
         with suppress(StateError):  # what ended it may be that nothing can be recorded
-            store.finish_pass(number, finished_at=settings.now(), exit_code=error.exit_code, summary={})
+            _finish(store, origin, settings, error.exit_code, {})
         raise
+
+
+def _finish(
+    store: Store, origin: Origin, settings: Settings, code: ExitCode, summary: Mapping[str, int]
+) -> None:
+    assert origin.pass_id is not None  # noqa: S101 - a pass that began has a number
+    store.finish_pass(origin.pass_id, finished_at=settings.now(), exit_code=code, summary=summary)
 
 
 def _report(
     mode: Mode,
-    seen: _Seen,
+    seen: Seen,
     started: datetime,
     *,
     recovered: tuple[Outcome, ...] = (),
@@ -211,10 +192,7 @@ def _report(
         files=seen.desired.files,
         connections=seen.survey.reports,
         strategies=tuple(sorted(seen.desired.strategies.values(), key=lambda strategy: strategy.id)),
-        findings=(
-            *policy_findings(seen.desired, seen.plan.targets),
-            *guard_findings(seen.desired, seen.plan, seen.at),
-        ),
+        findings=seen.findings,
         plan=seen.plan,
         outcomes=outcomes,
     )

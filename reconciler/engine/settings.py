@@ -27,7 +27,8 @@ class Settings:
     to a base URL; ``timeout`` is in seconds for one request; ``targets`` are ids of connections or
     strategies; ``redactor`` learns every secret that the run decrypts. ``lock_timeout`` is in seconds,
     how long an apply waits for another one; ``notice`` is called with what a person may want to know
-    meanwhile.
+    meanwhile. ``commit`` is what the files are of, where that is known. ``settles``: what starts waits for
+    ``policy.settle``, as in the loop.
     """
 
     files: tuple[str, ...]
@@ -38,6 +39,8 @@ class Settings:
     max_parallel: int = 64
     targets: tuple[str, ...] = ()
     lock_timeout: float = 0.0
+    commit: str | None = None
+    settles: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     now: Callable[[], datetime] = utc_now
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from reconciler.engine.record import who
 from reconciler.engine.settings import Settings
 from reconciler.model.errors import UsageError
+from reconciler.model.event import Event, EventKind, EventSeverity, Origin
+from reconciler.model.finding import Subject
 
 
 def unlock(settings: Settings, token: int) -> str:
@@ -21,5 +24,17 @@ def unlock(settings: Settings, token: int) -> str:
             hint="name the --state of the apply that was refused",
         )
     with open_for_writing(settings.state) as store:
-        record = store.unlock(token)
+        record = store.unlock(token, _event(settings, str(record.holder), token))
     return str(record.holder)
+
+
+def _event(settings: Settings, holder: str, token: int) -> Event:
+    return Event(
+        kind=EventKind.UNLOCKED,
+        severity=EventSeverity.WARNING,
+        subject=Subject.POLICY,
+        subject_id="lock",
+        summary=f"lock {token} was ended by hand; it was held by {holder}",
+        at=settings.now(),
+        origin=Origin(by=who()),
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from reconciler.checks import GUARD_CHECKS
 from reconciler.model.errors import ExitCode, SecretsError, most_urgent
 from reconciler.model.finding import Finding, Verdict
 from reconciler.model.plan import Action, ActionKind, Outcome, OutcomeState
-from reconciler.model.report import ConnectionReport, Report
+from reconciler.model.report import Report
 
 
 def exit_code(
@@ -29,19 +29,6 @@ def exit_code(
     open_ = (ExitCode.FAILED,) if any(one.state is OutcomeState.UNKNOWN for one in recovered) else ()
     planned = _of_plan(report, detailed=detailed)
     return most_urgent((*lock, *open_, *_of_secrets(secrets), *_of_findings(report), *planned))
-
-
-def unknown_connections(reports: Iterable[ConnectionReport]) -> set[str]:
-    """The connections about which a blocking check could not be answered, and none failed."""
-    return {
-        report.connection.id
-        for report in reports
-        if _blocking(report, Verdict.UNKNOWN) and not _blocking(report, Verdict.FAIL)
-    }
-
-
-def _blocking(report: ConnectionReport, verdict: Verdict) -> bool:
-    return any(finding.blocks and finding.verdict is verdict for finding in report.findings)
 
 
 def _of_secrets(secrets: Sequence[SecretsError]) -> Iterator[ExitCode]:

@@ -213,6 +213,13 @@ class WindowKind(StrEnum):
     DENY = "deny"
 
 
+class OnUnknown(StrEnum):
+    """What becomes of a running strategy whose checks stay unknown beyond the grace."""
+
+    DISABLE = "disable"
+    HOLD = "hold"
+
+
 WEEK: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -250,6 +257,9 @@ class Policy:
     (``age``, ``pgp``, ``kms``, ``gcp_kms``, ``azure_kv``, ``hc_vault``, ``hckms``): age and PGP
     are allowed without being named, and restricted to the named ones once any is named.
 
+    ``on_unknown`` is what follows ``unknown_grace``. ``settle`` is in how many passes in a row the checks
+    must have passed before the loop starts something; 1 starts it at once.
+
     ``max_margin_limit``, ``max_averaging_factor`` and ``allowed_quotes`` bind strategies, and ``None``
     or nothing leaves them free: what each may tie up at most, how often averaging may multiply its
     first order (1 or more), and the currencies in which its pairs may be quoted and settled.
@@ -258,6 +268,8 @@ class Policy:
     ip_whitelist: Requirement = Requirement.REQUIRED
     max_key_age: timedelta | None = None
     unknown_grace: timedelta = timedelta(minutes=15)
+    on_unknown: OnUnknown = OnUnknown.DISABLE
+    settle: int = 2
     expiry_warning: timedelta = timedelta(days=14)
     attestation_max_age: timedelta = timedelta(days=90)
     recipients: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.model.desired import Strategy
+from reconciler.model.desired import OnUnknown, Strategy
 from reconciler.model.finding import Verdict
 from reconciler.model.plan import Action, ActionKind, InventoryItem, RunningStrategy
 from reconciler.planning.canonical import ordered, same_parameters
@@ -16,9 +16,13 @@ from reconciler.planning.gate import Gate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grace:
-    """How long a strategy may run on evidence that turned unknown at ``since`` (``None``: just now)."""
+    """How long a strategy may run on evidence that turned unknown at ``since`` (``None``: just now).
+
+    ``then`` is what policy wants once that is over.
+    """
 
     allowed: timedelta
+    then: OnUnknown = OnUnknown.DISABLE
     since: datetime | None
     now: datetime
 
@@ -29,8 +33,13 @@ class Grace:
 
     @property
     def over(self) -> bool:
-        """Whether the strategy must stop."""
+        """Whether more time has passed than is allowed."""
         return self.spent > self.allowed
+
+    @property
+    def stops(self) -> bool:
+        """Whether the strategy must stop."""
+        return self.over and self.then is OnUnknown.DISABLE
 
 
 def desired_strategy(
@@ -167,6 +176,8 @@ def _unknown(strategy: Strategy, running: RunningStrategy | None, gate: Gate, gr
     spent, allowed = _minutes(grace.spent), _minutes(grace.allowed)
     if grace.over:
         reason = f"{what} for {spent}, longer than the grace of {allowed}"
+        if not grace.stops:
+            return _act(ActionKind.HOLD, strategy, f"{reason}; policy.on_unknown holds it", *gate.checks)
         return _act(ActionKind.DISABLE, strategy, reason, *gate.checks)
     reason = f"{what} for {spent}; it runs on as it is for at most {allowed}"
     return _act(ActionKind.HOLD, strategy, reason, *gate.checks)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from reconciler.model.desired import Desired, Guarded
+from reconciler.model.memory import Lockdown
 from reconciler.model.plan import Action, ActionKind, Breach
+from reconciler.planning import lockdown, settle
 from reconciler.planning.hold import hold_back
+from reconciler.planning.lockdown import locked_down
+from reconciler.planning.settle import AT_ONCE, Settling, settled
 from reconciler.planning.suspend import IN_FORCE, OVER, suspended
 from reconciler.planning.thresholds import breaches
 from reconciler.planning.windows import CHECK, within_windows
@@ -18,7 +22,18 @@ from reconciler.planning.windows import CHECK, within_windows
 THRESHOLD_CHECKS: Final = {Guarded.ENABLE: "threshold-enable", Guarded.DISABLE: "threshold-disable"}
 
 #: What keeps a start waiting until a person or a time allows it, other than checks.
-_WAITING: Final = frozenset({*THRESHOLD_CHECKS.values(), IN_FORCE, OVER, CHECK})
+_WAITING: Final = frozenset({*THRESHOLD_CHECKS.values(), IN_FORCE, OVER, CHECK, settle.CHECK, lockdown.CHECK})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """What holds back beside the files: keys that must settle first, and emergency stops in force."""
+
+    settling: Settling = AT_ONCE
+    lockdowns: Sequence[Lockdown] = ()
+
+
+NO_GUARDS: Final = Guards()
 
 
 def guard(
@@ -28,15 +43,20 @@ def guard(
     running: frozenset[str],
     now: datetime,
     unsafe: Callable[[str], tuple[str, ...]],
+    runs_on: Callable[[Action], str | None],
+    guards: Guards = NO_GUARDS,
 ) -> tuple[tuple[Action, ...], tuple[Breach, ...]]:
     """``actions`` with those held back that must wait, and the limits that they exceed.
 
-    ``unsafe`` gives, for a strategy's id, the checks for which it may not go on where it runs now.
+    ``unsafe`` gives, for a strategy's id, the checks for which it may not go on where it runs now;
+    ``runs_on`` the connection that what an action is about runs on, or may, ``None`` where it does not.
     """
     windows = desired.policy.windows
 
-    def waiting(action: Action) -> Action:
-        left = within_windows(suspended(action, desired, now), windows, now)
+    def waiting(wanted: Action) -> Action:
+        action = locked_down(wanted, guards.lockdowns, desired, runs_on=runs_on(wanted))
+        steady = settled(action, guards.settling, runs_on=runs_on(action))
+        left = within_windows(suspended(steady, desired, now), windows, now)
         return _kept_safe(action, left, unsafe)
 
     held = _whole_moves(tuple(map(waiting, actions)))

@@ -16,7 +16,7 @@ from reconciler.model.report import ConnectionReport
 from reconciler.planning import decide
 from reconciler.planning.digest import digest
 from reconciler.planning.gate import Judge, Permits, gate
-from reconciler.planning.guard import guard
+from reconciler.planning.guard import NO_GUARDS, Guards, guard
 
 Runtimes: TypeAlias = Mapping[str, Mapping[str, RunningStrategy] | None]
 """What every runtime holds by strategy id; ``None`` for a runtime that could not be read."""
@@ -50,12 +50,14 @@ def make_plan(
     permits: Permits,
     judge: Judge,
     targets: Sequence[str] = (),
+    guards: Guards = NO_GUARDS,
 ) -> Plan:
     """The plan that would make the runtimes equal ``desired``, with its digest.
 
     ``inventory`` holds what this tool enabled, by strategy id. ``unknown_since`` says for each
     connection when its evidence turned unknown. ``targets`` are ids of strategies or connections:
-    with any, everything else is left out, and nothing else is disabled.
+    with any, everything else is left out, and nothing else is disabled. ``guards`` hold back what
+    neither files nor checks do.
 
     Raises:
         UsageError: a target names nothing in the files or the inventory.
@@ -74,7 +76,13 @@ def make_plan(
     )
     wanted = (*view.wanted(), *view.left_behind(), *view.unmanaged())
     guarded, breaches = guard(
-        wanted, desired, running=view.running(), now=now, unsafe=view.unsafe_where_it_runs
+        wanted,
+        desired,
+        running=view.running(),
+        now=now,
+        unsafe=view.unsafe_where_it_runs,
+        runs_on=view.where_it_runs,
+        guards=guards,
     )
     actions = tuple(sorted(guarded, key=_place))
     chosen = tuple(sorted(view.targets))
@@ -165,6 +173,16 @@ class _View:
         """The checks for which a strategy in git may not go on, on the key that it runs on until it moves."""
         return self._unsafe(self._runs_on(self.desired.strategies[strategy]))
 
+    def where_it_runs(self, action: Action) -> str | None:
+        """The connection on which what ``action`` is about runs, or may; ``None`` where it does not."""
+        held = self.runtimes.get(action.runtime)
+        if held is None or decide.is_off(held.get(action.strategy)):
+            return None
+        strategy, item = self.desired.strategies.get(action.strategy), self.inventory.get(action.strategy)
+        if strategy is not None and strategy.runtime == action.runtime:
+            return self._runs_on(strategy)
+        return held[action.strategy].connection or (item.connection if item else None) or ""
+
     def _runs_on(self, strategy: Strategy) -> str:
         """The connection that a strategy uses where git has it now: by the runtime, else as we started it."""
         held = (self.runtimes.get(strategy.runtime) or {}).get(strategy.id)
@@ -197,6 +215,7 @@ class _View:
     def _grace(self, connection: str) -> decide.Grace:
         return decide.Grace(
             allowed=self.desired.policy.unknown_grace,
+            then=self.desired.policy.on_unknown,
             since=self.unknown_since.get(connection),
             now=self.now,
         )
@@ -207,7 +226,7 @@ class _View:
         if connection is None or report is None:
             return ()
         found = gate(report, permits=self.permits)
-        over = found.verdict is Verdict.UNKNOWN and self._grace(connection).over
+        over = found.verdict is Verdict.UNKNOWN and self._grace(connection).stops
         return found.checks if over or found.verdict is Verdict.FAIL else ()
 
     def _broken(self, strategy: Strategy) -> tuple[str, ...]:

@@ -285,6 +285,8 @@ _RULES: Final = {
         ("ip_whitelist", _whitelist),
         ("max_key_age", _limit("the age of keys")),
         ("unknown_grace", _limit("the time without evidence")),
+        ("on_unknown", _ranked("what unknown leads to", ("disable", "hold"))),
+        ("settle", _limit("the passes before a start", lower_is_up=True)),
         ("expiry_warning", _limit("the warning before expiry", lower_is_up=True)),
         ("attestation_max_age", _limit("the age of attestations")),
         (r"max_[a-z_]+(\.amount)?", _limit("what a strategy may do")),

@@ -87,6 +87,8 @@ class PassRecord:
     finished_at: datetime | None = None
     exit_code: int | None = None
     summary: Mapping[str, Any] | None = None
+    by: str | None = None
+    commit: str | None = None
 
 
 def lease_of(row: Row[Any]) -> LeaseRecord:

@@ -13,7 +13,7 @@ Json: TypeAlias = Any
 """What JSON can hold: mapping, list, text, number, bool or None."""
 
 #: Every revision of the schema, oldest first. A test holds it to the migrations that ship.
-REVISIONS: Final = ("0001",)
+REVISIONS: Final = ("0001", "0002")
 HEAD: Final = REVISIONS[-1]
 
 OUTCOMES: Final = ("done", "failed", "not_tried", "unknown")
@@ -59,11 +59,77 @@ inventory: Final = sa.Table(
     sa.Column("enabled_at", Instant, nullable=False),
 )
 
-evidence: Final = sa.Table(
-    "evidence",
+readings: Final = sa.Table(
+    "readings",
     metadata,
     sa.Column("connection", sa.Text, primary_key=True),
-    sa.Column("unknown_since", Instant, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("checks", sa.JSON, nullable=False),
+    sa.Column("key", sa.JSON),
+    sa.Column("unknown_since", Instant),
+    sa.Column("streak", sa.Integer, nullable=False),
+    sa.Column("recent", sa.Text, nullable=False),
+)
+
+conditions: Final = sa.Table(
+    "conditions",
+    metadata,
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("subject_id", sa.Text, primary_key=True),
+    sa.Column("check", sa.Text, primary_key=True),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("blocks", sa.Boolean, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("since", Instant, nullable=False),
+)
+
+permits: Final = sa.Table(
+    "permits",
+    metadata,
+    sa.Column("strategy", sa.Text, primary_key=True),
+    sa.Column("runtime", sa.Text, nullable=False),
+    sa.Column("connection", sa.Text, nullable=False),
+    sa.Column("may", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("checks", sa.JSON, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+
+lockdowns: Final = sa.Table(
+    "lockdowns",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("scope_id", sa.Text, nullable=False),
+    sa.Column("since", Instant, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("lifted_at", Instant),
+)
+
+audit: Final = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+)
+
+audit_head: Final = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+)
+
+cursors: Final = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("sink", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),
 )
 
 passes: Final = sa.Table(
@@ -76,6 +142,8 @@ passes: Final = sa.Table(
     sa.Column("finished_at", Instant),
     sa.Column("exit_code", sa.Integer),
     sa.Column("summary", sa.JSON),
+    sa.Column("by", sa.Text),
+    sa.Column("commit", sa.Text),
 )
 
 journal: Final = sa.Table(
@@ -93,6 +161,7 @@ journal: Final = sa.Table(
     sa.Column("detail", sa.Text),
     sa.Column("finished_at", Instant),
     sa.Index("journal_by_finish", "finished_at"),
+    sa.Index("journal_by_pass", "pass_id"),
 )
 
 lease: Final = sa.Table(

@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.engine.apply import apply, recover
 from reconciler.model.errors import ReconcilerError, StateError
+from reconciler.model.event import EventKind, Origin
 from reconciler.model.plan import Action, ActionKind, OutcomeState, Plan, RunningStrategy
 from reconciler.state.store import open_for_writing
 
@@ -354,11 +355,14 @@ async def test_an_outcome_that_cannot_be_recorded_is_unknown_and_found_again(des
 async def test_the_journal_tells_the_pass_and_every_outcome(desk, bots):
     number = desk.store.begin_pass(mode="apply", started_at=START)
     bots.before["b"] = ReconcilerError("no")
-    await desk.apply(enable("a"), enable("b"), pass_id=number)
+    await desk.apply(enable("a"), enable("b"), origin=Origin(by="ada", pass_id=number))
     lines = {line.action.strategy: line for line in desk.store.journal()}
     assert {key: line.outcome for key, line in lines.items()} == {"a": DONE, "b": FAILED}
     assert {line.pass_id for line in lines.values()} == {number}
     assert "no" in lines["b"].detail
+    told = {one.event.subject_id: one.event for one in desk.store.events()}
+    assert {key: event.kind for key, event in told.items()} == {"a": EventKind.ENABLED, "b": EventKind.FAILED}
+    assert {event.origin for event in told.values()} == {Origin(by="ada", pass_id=number)}
 
 
 async def test_reordered_pairs_count_as_in_effect_as_they_do_for_planning(desk, bots):

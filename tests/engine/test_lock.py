@@ -11,8 +11,20 @@ import pytest
 from reconciler.engine.lock import held
 from reconciler.engine.settings import Settings
 from reconciler.model.errors import ExitCode, LockHeld
+from reconciler.model.event import Event, EventKind, EventSeverity
+from reconciler.model.finding import Subject
 from reconciler.state.records import Holder
 from reconciler.state.store import open_for_writing
+
+UNLOCKED = Event(
+    kind=EventKind.UNLOCKED,
+    severity=EventSeverity.WARNING,
+    subject=Subject.POLICY,
+    subject_id="lock",
+    summary="ended by hand",
+    at=datetime(2026, 11, 22, 10, tzinfo=UTC),
+)
+
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 ADA = Holder(host="server", pid=4711, user="ada", started_at=START)
@@ -123,7 +135,7 @@ async def test_waiting_can_be_interrupted_and_leaves_the_lock_as_it_was(store, n
 async def test_a_lock_that_is_lost_inside_is_not_waited_for(store, night):
     async def lose():
         async with held(store, night.settings(lock_timeout=600)) as lease:
-            store.unlock(lease.token)
+            store.unlock(lease.token, UNLOCKED)
             lease.check()
 
     with pytest.raises(LockHeld, match="unlocked"):

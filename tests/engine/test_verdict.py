@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from reconciler.engine.verdict import exit_code, unknown_connections
+from reconciler.engine.verdict import exit_code
 from reconciler.model.desired import Connection, CredentialRef, Market
 from reconciler.model.errors import ExitCode, KeyUnavailable, Mark
 from reconciler.model.finding import Finding, Severity, Subject, Verdict
@@ -135,14 +135,3 @@ def test_the_most_urgent_wins():
     assert exit_code(failing, secrets, lost=True) is ExitCode.PARTLY_APPLIED
     assert exit_code(report(finding("fail")), secrets, lost=True) is ExitCode.LOCK
     assert exit_code(report(finding("fail")), secrets) is ExitCode.SECRETS
-
-
-def test_a_connection_is_unknown_while_nothing_failed_and_something_that_weighs_is_silent():
-    reports = [
-        connection("pass", finding("pass")),
-        connection("advice", finding("unknown", Severity.ADVISORY)),
-        connection("waived", finding("unknown", waived_by="treasury")),
-        connection("silent", finding("unknown"), finding("fail", Severity.ADVISORY)),
-        connection("failed", finding("unknown"), finding("fail")),
-    ]
-    assert unknown_connections(reports) == {"silent"}

@@ -8,18 +8,39 @@ import subprocess
 
 import pytest
 
+from reconciler.model.finding import Verdict
+from reconciler.model.live import Status
+from reconciler.model.memory import Reading
 from reconciler.state.store import open_for_reading, open_for_writing
+
+
+def evidence(*, known=(), unknown=(), at):
+    """Readings of connections whose checks all pass, and of others that gave no answer."""
+    verdicts = {**dict.fromkeys(known, Verdict.PASS), **dict.fromkeys(unknown, Verdict.UNKNOWN)}
+    return [
+        Reading(connection=name, at=at, status=Status.CONNECTED, verdict=verdict)
+        for name, verdict in verdicts.items()
+    ]
+
 
 WRITER = """
     import sys
     from datetime import datetime, UTC
+    from reconciler.model.finding import Verdict
+    from reconciler.model.live import Status
+    from reconciler.model.memory import Reading
     from reconciler.state.store import open_for_writing
+
+    def readings(names, verdict, at):
+        fields = {"at": at, "status": Status.CONNECTED, "verdict": Verdict(verdict)}
+        return [Reading(connection=name, **fields) for name in names]
+
     with open_for_writing(sys.argv[1]) as store, store.lease() as lease:
         print("ready", flush=True)
         for turn in range(10_000):
             at = datetime(2026, 11, 22, 10, 0, turn % 60, tzinfo=UTC)
-            store.record_evidence(known=["a", "b"], unknown=[], at=at, token=lease.token)
-            store.record_evidence(known=[], unknown=["a", "b"], at=at, token=lease.token)
+            store.record_evidence(readings(["a", "b"], "pass", at), token=lease.token)
+            store.record_evidence(readings(["a", "b"], "unknown", at), token=lease.token)
             store.begin_pass(mode="apply", started_at=at, digest="x" * 2000)
 """
 
@@ -65,7 +86,7 @@ def test_a_backup_made_in_the_middle_of_writing_is_whole(url, path, tmp_path, sp
 
 def test_between_two_applies_a_plain_copy_of_the_one_file_is_enough(url, path, tmp_path, clock):
     with open_for_writing(url) as store, store.lease(clock=clock) as lease:
-        store.record_evidence(known=[], unknown=["a", "b"], at=clock(), token=lease.token)
+        store.record_evidence(evidence(known=[], unknown=["a", "b"], at=clock()), token=lease.token)
     assert [item.name for item in path.parent.iterdir()] == ["state.db"], "this is how to tell"
     copy = shutil.copy(path, tmp_path / "copy.db")
     is_whole(copy)
@@ -76,7 +97,7 @@ def test_a_dump_of_postgresql_made_during_an_apply_can_be_restored(postgres, dat
     url, other = postgres.url(database), postgres.new()
     try:
         with open_for_writing(url) as store, store.lease(clock=clock) as lease:
-            store.record_evidence(known=[], unknown=["a", "b"], at=clock(), token=lease.token)
+            store.record_evidence(evidence(known=[], unknown=["a", "b"], at=clock()), token=lease.token)
             dump = tmp_path / "dump.sql"
             subprocess.run([postgres.programs / "pg_dump", "-f", dump, url], check=True)
         restore = [postgres.programs / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", dump, postgres.url(other)]

@@ -17,9 +17,21 @@ from hypothesis.stateful import (
 )
 
 from reconciler.model.errors import ExitCode, LockHeld, StateError, UsageError
+from reconciler.model.event import Event, EventKind, EventSeverity
+from reconciler.model.finding import Subject
 from reconciler.model.plan import Action, ActionKind, Outcome, OutcomeState
 from reconciler.state.records import Holder
 from reconciler.state.store import open_for_writing
+
+UNLOCKED = Event(
+    kind=EventKind.UNLOCKED,
+    severity=EventSeverity.WARNING,
+    subject=Subject.POLICY,
+    subject_id="lock",
+    summary="ended by hand",
+    at=datetime(2026, 11, 22, 10, tzinfo=UTC),
+)
+
 
 ACTION = Action(kind=ActionKind.ENABLE, strategy="btc", runtime="paper", reason="")
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -139,14 +151,14 @@ def test_unlocking_takes_the_number_and_fences_the_holder_off(store, clock):
     with store.lease(clock=clock) as lease:
         for wrong in (0, lease.token - 1, lease.token + 1):
             with pytest.raises(UsageError, match="no lock with the number"):
-                store.unlock(wrong)
-        assert store.unlock(lease.token).token == lease.token
+                store.unlock(wrong, UNLOCKED)
+        assert store.unlock(lease.token, UNLOCKED).token == lease.token
         with pytest.raises(LockHeld):
             lease.check()
         with pytest.raises(LockHeld):
             store.ledger_enable("paper", "btc", {}, connection="main", token=lease.token)
     with pytest.raises(UsageError):
-        store.unlock(lease.token)
+        store.unlock(lease.token, UNLOCKED)
     with store.lease(clock=clock) as successor:
         assert successor.token > lease.token
 

@@ -13,7 +13,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.model.errors import LockHeld, UsageError
+from reconciler.model.event import Event, EventKind, EventSeverity
+from reconciler.model.finding import Subject
 from reconciler.state.store import open_for_reading, open_for_writing
+
+UNLOCKED = Event(
+    kind=EventKind.UNLOCKED,
+    severity=EventSeverity.WARNING,
+    subject=Subject.POLICY,
+    subject_id="lock",
+    summary="ended by hand",
+    at=datetime(2026, 11, 22, 10, tzinfo=UTC),
+)
+
 
 #: Seconds until a wait that should have ended counts as failed; nothing sleeps for so long.
 DEADLINE = 40
@@ -207,8 +219,8 @@ def test_the_lock_of_a_killed_holder_can_be_ended_at_once_by_its_number_alone(st
     killed = holder(hands, ttl=60)
     killed.kill()
     with pytest.raises(UsageError):
-        store.unlock(2)
-    assert store.unlock(1).holder.pid == killed.pid
+        store.unlock(2, UNLOCKED)
+    assert store.unlock(1, UNLOCKED).holder.pid == killed.pid
     with store.lease(clock=hands) as lease:
         lease.check()
 
@@ -299,7 +311,7 @@ def test_a_writer_that_is_stopped_within_a_write_is_put_out_by_the_server(postgr
     url = postgres.url(database)
     with open_for_writing(url) as store, spawn(SLEEPER, url) as sleeper:
         assert sleeper.stdout.readline() == "inside\n"
-        store.unlock(1)  # waits for the server to end the write of the sleeper
+        store.unlock(1, UNLOCKED)  # waits for the server to end the write of the sleeper
         with store.lease() as lease:
             sleeper.send_signal(signal.SIGCONT)
             assert "stopped for too long in the middle of a write" in sleeper.stdout.readline()

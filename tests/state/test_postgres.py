@@ -8,9 +8,23 @@ import psycopg
 import pytest
 
 from reconciler.model.errors import ExitCode, StateError
+from reconciler.model.finding import Verdict
+from reconciler.model.live import Status
+from reconciler.model.memory import Reading
 from reconciler.model.plan import Action, ActionKind
+from reconciler.state import schema
 from reconciler.state.postgres import WritableServer, parse
 from reconciler.state.store import Store, open_for_reading, open_for_writing
+
+
+def evidence(*, known=(), unknown=(), at):
+    """Readings of connections whose checks all pass, and of others that gave no answer."""
+    verdicts = {**dict.fromkeys(known, Verdict.PASS), **dict.fromkeys(unknown, Verdict.UNKNOWN)}
+    return [
+        Reading(connection=name, at=at, status=Status.CONNECTED, verdict=verdict)
+        for name, verdict in verdicts.items()
+    ]
+
 
 AT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 ACTION = Action(kind=ActionKind.ENABLE, strategy="btc", runtime="paper", reason="")
@@ -73,9 +87,9 @@ def test_reading_before_the_first_apply_sees_nothing_and_makes_nothing(url, ask)
 
 def test_reading_writes_nothing_at_all_and_waits_for_no_writer(url, ask):
     with open_for_writing(url) as store, store.lease() as lease:
-        store.record_evidence(known=[], unknown=["mexc"], at=AT, token=lease.token)
+        store.record_evidence(evidence(known=[], unknown=["mexc"], at=AT), token=lease.token)
         with psycopg.connect(url) as writer:
-            writer.execute("LOCK lease, evidence, inventory IN EXCLUSIVE MODE")
+            writer.execute("LOCK lease, readings, inventory IN EXCLUSIVE MODE")
             before = ask(NEXT_WRITE)
             state = open_for_reading(url)
             assert state.unknown_since() == {"mexc": AT}
@@ -86,7 +100,7 @@ def test_reading_writes_nothing_at_all_and_waits_for_no_writer(url, ask):
 
 def test_a_user_that_may_only_read_can_make_a_dry_run(postgres, database, url):
     with open_for_writing(url) as store, store.lease() as lease:
-        store.record_evidence(known=[], unknown=["mexc"], at=AT, token=lease.token)
+        store.record_evidence(evidence(known=[], unknown=["mexc"], at=AT), token=lease.token)
     role = f"auditor_{database}"
     postgres.do(
         f"CREATE ROLE {role} LOGIN",
@@ -105,7 +119,7 @@ def test_a_user_that_may_only_read_can_make_a_dry_run(postgres, database, url):
 def test_what_a_reader_runs_cannot_write_even_if_it_wanted_to(url):
     with open_for_writing(url):
         state = open_for_reading(url)
-    write = "INSERT INTO evidence VALUES ('mexc', now())"
+    write = "INSERT INTO cursors VALUES ('mexc', 1)"
     assert_refused(lambda: state._reader.read(lambda db: db.exec_driver_sql(write)), "25006")
 
 
@@ -193,7 +207,7 @@ def test_a_schema_by_search_path_keeps_a_state_apart_in_a_shared_database(postgr
     refused_both_ways(url, "not this tool's")
     apart = f"{url}&options=-csearch_path%3Dreconciler"
     with open_for_writing(apart) as store, store.lease() as lease:
-        store.record_evidence(known=[], unknown=["mexc"], at=AT, token=lease.token)
+        store.record_evidence(evidence(known=[], unknown=["mexc"], at=AT), token=lease.token)
     assert open_for_reading(apart).unknown_since() == {"mexc": AT}
 
 
@@ -212,10 +226,10 @@ def test_a_newer_schema_is_refused_both_ways_and_stays_as_it_is(postgres, databa
 def test_an_older_schema_is_not_migrated_by_a_reader(url, ask, monkeypatch):
     with open_for_writing(url):
         pass
-    monkeypatch.setattr("reconciler.state.migrate.REVISIONS", ("0001", "0002"))
-    monkeypatch.setattr("reconciler.state.migrate.HEAD", "0002")
-    assert_refused(lambda: open_for_reading(url).inventory(), "schema 0001", "0002")
-    assert ask("SELECT version_num FROM alembic_version") == "0001"
+    monkeypatch.setattr("reconciler.state.migrate.REVISIONS", (*schema.REVISIONS, "9999"))
+    monkeypatch.setattr("reconciler.state.migrate.HEAD", "9999")
+    assert_refused(lambda: open_for_reading(url).inventory(), f"schema {schema.HEAD}", "9999")
+    assert ask("SELECT version_num FROM alembic_version") == schema.HEAD
 
 
 def test_a_migration_that_is_cut_off_leaves_nothing(url, ask, monkeypatch):
@@ -259,12 +273,12 @@ def test_a_connection_that_is_cut_within_a_write_is_an_error_and_writes_nothing(
     with open_for_writing(url) as store:
 
         def write(db):
-            db.exec_driver_sql("INSERT INTO evidence VALUES ('mexc', now())")
+            db.exec_driver_sql("INSERT INTO cursors VALUES ('mexc', 1)")
             postgres.cut(database)
-            db.exec_driver_sql("INSERT INTO evidence VALUES ('kucoin', now())")
+            db.exec_driver_sql("INSERT INTO cursors VALUES ('kucoin', 2)")
 
         assert_refused(lambda: store._db.write(write), "was lost")
-        assert store.unknown_since() == {}
+        assert store.cursors() == {}
 
 
 def test_no_error_quotes_what_was_to_be_kept(url):

@@ -9,8 +9,21 @@ import sqlite3
 import pytest
 
 from reconciler.model.errors import ExitCode, StateError, UsageError
+from reconciler.model.finding import Verdict
+from reconciler.model.live import Status
+from reconciler.model.memory import Reading
+from reconciler.state import schema
 from reconciler.state.sqlite import locate
 from reconciler.state.store import open_for_reading, open_for_writing
+
+
+def evidence(*, known=(), unknown=(), at):
+    """Readings of connections whose checks all pass, and of others that gave no answer."""
+    verdicts = {**dict.fromkeys(known, Verdict.PASS), **dict.fromkeys(unknown, Verdict.UNKNOWN)}
+    return [
+        Reading(connection=name, at=at, status=Status.CONNECTED, verdict=verdict)
+        for name, verdict in verdicts.items()
+    ]
 
 
 def everything(state):
@@ -44,7 +57,7 @@ def test_an_empty_file_reads_as_empty_and_stays_empty(url, path, traces):
 
 def test_reading_a_closed_state_leaves_the_folder_byte_identical(url, path, clock, traces):
     with open_for_writing(url) as store, store.lease(clock=clock) as lease:
-        store.record_evidence(known=[], unknown=["mexc"], at=clock(), token=lease.token)
+        store.record_evidence(evidence(known=[], unknown=["mexc"], at=clock()), token=lease.token)
     before = traces(path.parent)
     assert list(before) == ["state.db"]
     assert open_for_reading(url).unknown_since() == {"mexc": clock()}
@@ -55,11 +68,19 @@ def test_reading_a_closed_state_leaves_the_folder_byte_identical(url, path, cloc
 LIVE_WRITER = """
     import sys
     from datetime import datetime, UTC
+    from reconciler.model.finding import Verdict
+    from reconciler.model.live import Status
+    from reconciler.model.memory import Reading
     from reconciler.state.store import open_for_writing
+
+    def readings(names, verdict, at):
+        fields = {"at": at, "status": Status.CONNECTED, "verdict": Verdict(verdict)}
+        return [Reading(connection=name, **fields) for name in names]
+
     at = datetime(2026, 11, 22, 10, tzinfo=UTC)
     with open_for_writing(sys.argv[1]) as store, store.lease(clock=lambda: at) as lease:
         for line in sys.stdin:
-            store.record_evidence(known=[], unknown=[line.strip()], at=at, token=lease.token)
+            store.record_evidence(readings([line.strip()], "unknown", at), token=lease.token)
             print("done", flush=True)
 """
 
@@ -82,10 +103,18 @@ def test_reading_beside_a_live_writer_sees_its_commits_and_changes_nothing(url, 
 KILLED_WRITER = """
     import os, signal, sys
     from datetime import datetime, UTC
+    from reconciler.model.finding import Verdict
+    from reconciler.model.live import Status
+    from reconciler.model.memory import Reading
     from reconciler.state.store import open_for_writing
+
+    def readings(names, verdict, at):
+        fields = {"at": at, "status": Status.CONNECTED, "verdict": Verdict(verdict)}
+        return [Reading(connection=name, **fields) for name in names]
+
     at = datetime(2026, 11, 22, 10, tzinfo=UTC)
     with open_for_writing(sys.argv[1]) as store, store.lease(clock=lambda: at) as lease:
-        store.record_evidence(known=[], unknown=["mexc"], at=at, token=lease.token)
+        store.record_evidence(readings(["mexc"], "unknown", at), token=lease.token)
         os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -107,13 +136,21 @@ def test_reading_after_a_writer_was_killed_sees_what_it_committed_and_changes_no
 BUSY_WRITER = """
     import sys
     from datetime import datetime, UTC
+    from reconciler.model.finding import Verdict
+    from reconciler.model.live import Status
+    from reconciler.model.memory import Reading
     from reconciler.state.store import open_for_writing
+
+    def readings(names, verdict, at):
+        fields = {"at": at, "status": Status.CONNECTED, "verdict": Verdict(verdict)}
+        return [Reading(connection=name, **fields) for name in names]
+
     print("ready", flush=True)
     for turn in range(30):
         at = datetime(2026, 11, 22, 10, 0, turn, tzinfo=UTC)
         with open_for_writing(sys.argv[1]) as store, store.lease(clock=lambda: at) as lease:
-            store.record_evidence(known=["a", "b"], unknown=[], at=at, token=lease.token)
-            store.record_evidence(known=[], unknown=["a", "b"], at=at, token=lease.token)
+            store.record_evidence(readings(["a", "b"], "pass", at), token=lease.token)
+            store.record_evidence(readings(["a", "b"], "unknown", at), token=lease.token)
 """
 
 
@@ -133,7 +170,7 @@ def test_no_read_is_torn_while_a_writer_comes_and_goes(url, store, spawn):
 
 def test_a_folder_that_may_not_be_written_can_be_read(url, path, clock):
     with open_for_writing(url) as store, store.lease(clock=clock) as lease:
-        store.record_evidence(known=[], unknown=["mexc"], at=clock(), token=lease.token)
+        store.record_evidence(evidence(known=[], unknown=["mexc"], at=clock()), token=lease.token)
     path.parent.chmod(0o500)
     path.chmod(0o400)
     try:
@@ -173,7 +210,9 @@ def test_a_truncated_database_is_refused(url, path, store):
 
 def test_a_damaged_page_is_refused(url, path, clock):
     with open_for_writing(url) as store, store.lease(clock=clock) as lease:
-        store.record_evidence(known=[], unknown=[f"c{n}" for n in range(500)], at=clock(), token=lease.token)
+        store.record_evidence(
+            evidence(known=[], unknown=[f"c{n}" for n in range(500)], at=clock()), token=lease.token
+        )
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
     assert_refused(lambda: open_for_reading(url).unknown_since(), "damaged")
@@ -210,10 +249,10 @@ def test_a_newer_schema_is_refused_both_ways_and_stays_as_it_is(url, path, store
 
 def test_an_older_schema_is_not_migrated_by_a_reader(url, path, store, monkeypatch):
     store.close()
-    monkeypatch.setattr("reconciler.state.migrate.REVISIONS", ("0001", "0002"))
-    monkeypatch.setattr("reconciler.state.migrate.HEAD", "0002")
+    monkeypatch.setattr("reconciler.state.migrate.REVISIONS", (*schema.REVISIONS, "9999"))
+    monkeypatch.setattr("reconciler.state.migrate.HEAD", "9999")
     before = path.read_bytes()
-    assert_refused(lambda: open_for_reading(url).inventory(), "schema 0001", "0002")
+    assert_refused(lambda: open_for_reading(url).inventory(), f"schema {schema.HEAD}", "9999")
     assert path.read_bytes() == before
 
 
@@ -293,5 +332,5 @@ def test_what_names_no_file_is_a_usage_error_that_quotes_nothing(url):
 def test_odd_names_can_be_written_and_read(tmp_path, clock):
     url = str(tmp_path / "100% #1 ?ü" / "state.db")
     with open_for_writing(url) as store, store.lease(clock=clock) as lease:
-        store.record_evidence(known=[], unknown=["mexc"], at=clock(), token=lease.token)
+        store.record_evidence(evidence(known=[], unknown=["mexc"], at=clock()), token=lease.token)
     assert open_for_reading(url).unknown_since() == {"mexc": clock()}

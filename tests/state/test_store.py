@@ -19,6 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.errors import LockHeld, StateError
+from reconciler.model.finding import Verdict
+from reconciler.model.live import Status
+from reconciler.model.memory import Reading
 from reconciler.model.plan import Action, ActionKind, InventoryItem, Outcome, OutcomeState
 from reconciler.state import schema, sqlite
 from reconciler.state.migrate import revision
@@ -34,6 +37,15 @@ ACTION = Action(
     checks=("connection-test",),
     after={"pairs": ["BTC/USDT"]},
 )
+
+
+def evidence(*, known=(), unknown=(), at):
+    """Readings of connections whose checks all pass, and of others that gave no answer."""
+    verdicts = {**dict.fromkeys(known, Verdict.PASS), **dict.fromkeys(unknown, Verdict.UNKNOWN)}
+    return [
+        Reading(connection=name, at=at, status=Status.CONNECTED, verdict=verdict)
+        for name, verdict in verdicts.items()
+    ]
 
 
 def item(clock, **changes):
@@ -173,22 +185,22 @@ def test_passes_come_back_newest_first_with_what_they_did(store, clock):
 def test_evidence_remembers_the_first_moment_until_it_is_known_again(store, clock):
     with store.lease(clock=clock) as lease:
         start = clock()
-        store.record_evidence(known=["kucoin"], unknown=["mexc"], at=clock(), token=lease.token)
+        store.record_evidence(evidence(known=["kucoin"], unknown=["mexc"], at=clock()), token=lease.token)
         clock.advance(600)
-        store.record_evidence(known=[], unknown=["mexc", "kucoin"], at=clock(), token=lease.token)
+        store.record_evidence(evidence(known=[], unknown=["mexc", "kucoin"], at=clock()), token=lease.token)
         assert store.unknown_since() == {"mexc": start, "kucoin": clock()}
-        store.record_evidence(known=["mexc"], unknown=[], at=clock(), token=lease.token)
+        store.record_evidence(evidence(known=["mexc"], unknown=[], at=clock()), token=lease.token)
         assert store.unknown_since() == {"kucoin": clock()}
         clock.advance(600)
-        store.record_evidence(known=[], unknown=["mexc"], at=clock(), token=lease.token)
+        store.record_evidence(evidence(known=[], unknown=["mexc"], at=clock()), token=lease.token)
         assert store.unknown_since()["mexc"] == clock()
 
 
 def test_a_first_moment_that_lies_ahead_after_the_clock_was_set_back_becomes_now(store, clock):
     with store.lease(clock=clock) as lease:
-        store.record_evidence(known=[], unknown=["mexc", "kucoin"], at=clock(), token=lease.token)
+        store.record_evidence(evidence(known=[], unknown=["mexc", "kucoin"], at=clock()), token=lease.token)
         clock.advance(-86_400)
-        store.record_evidence(known=[], unknown=["mexc"], at=clock(), token=lease.token)
+        store.record_evidence(evidence(known=[], unknown=["mexc"], at=clock()), token=lease.token)
         assert store.unknown_since()["mexc"] == clock()
         assert store.unknown_since()["kucoin"] > clock(), "a pass over others says nothing of it"
 
@@ -196,18 +208,20 @@ def test_a_first_moment_that_lies_ahead_after_the_clock_was_set_back_becomes_now
 def test_evidence_of_a_holder_that_was_superseded_is_refused(store, clock):
     """Else an apply that slept past its time would start grace periods anew on what it saw long ago."""
     with store.lease(clock=clock) as old:
-        store.record_evidence(known=[], unknown=["mexc"], at=clock(), token=old.token)
+        store.record_evidence(evidence(known=[], unknown=["mexc"], at=clock()), token=old.token)
         since = clock()
         clock.advance(3600)
         with store.lease(clock=clock) as new:
             for refused in (
-                lambda: store.record_evidence(known=["mexc"], unknown=[], at=clock(), token=old.token),
+                lambda: store.record_evidence(
+                    evidence(known=["mexc"], unknown=[], at=clock()), token=old.token
+                ),
                 lambda: store.forget([], token=old.token),
             ):
                 with pytest.raises(LockHeld):
                     refused()
             assert store.unknown_since() == {"mexc": since}
-            store.record_evidence(known=["mexc"], unknown=[], at=clock(), token=new.token)
+            store.record_evidence(evidence(known=["mexc"], unknown=[], at=clock()), token=new.token)
     assert store.unknown_since() == {}
 
 

@@ -1,0 +1,122 @@
+"""Observe, check and plan: everything of a pass that only reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from reconciler.checks import evaluate_strategy, permits
+from reconciler.engine.choose import chosen_connections
+from reconciler.engine.guards import guard_findings
+from reconciler.engine.policy import policy_findings
+from reconciler.engine.settings import Settings
+from reconciler.engine.survey import Survey, survey
+from reconciler.model.desired import Desired, RuntimeSpec
+from reconciler.model.errors import Mark
+from reconciler.model.finding import Finding
+from reconciler.model.memory import Permit
+from reconciler.model.plan import InventoryItem, Plan, RunningStrategy
+from reconciler.planning.guard import Guards
+from reconciler.planning.permits import assumed, permits_of
+from reconciler.planning.plan import Runtimes, ended, make_plan, require_targets
+from reconciler.planning.settle import Settling
+
+if TYPE_CHECKING:
+    from reconciler.runtimes.interface import Runtime
+    from reconciler.state.view import ReadState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a pass knows before it acts."""
+
+    desired: Desired
+    survey: Survey
+    runtimes: Mapping[str, Runtime]
+    plan: Plan
+    guards: Guards
+    permits: tuple[Permit, ...]
+    unreadable: tuple[str, ...]
+    at: datetime
+    ended: tuple[InventoryItem, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Those about no single connection."""
+        return (
+            *policy_findings(self.desired, self.plan.targets),
+            *guard_findings(self.desired, self.plan, self.at, self.guards),
+        )
+
+
+async def look(desired: Desired, state: ReadState, settings: Settings) -> Seen:
+    """Observe, check and plan; reads only."""
+    runtimes, inventory = open_runtimes(desired, state), state.inventory()
+    require_targets(settings.targets, desired, inventory)
+    connections = chosen_connections(desired, settings.targets, inventory)
+    seen, running = await asyncio.gather(survey(desired, connections, settings), _read_all(runtimes))
+    now, unknown_since, guards = settings.now(), state.unknown_since(), _guards(desired, state, settings)
+
+    def plan_over(held: Runtimes) -> Plan:
+        return make_plan(
+            desired,
+            seen.reports,
+            held,
+            inventory,
+            unknown_since,
+            now=now,
+            permits=permits,
+            judge=evaluate_strategy,
+            targets=settings.targets,
+            guards=guards,
+        )
+
+    plan = plan_over(running)
+    unreadable = tuple(sorted(name for name, held in running.items() if held is None))
+    decided = plan_over(assumed(running, inventory.values())) if unreadable else plan
+    return Seen(
+        desired=desired,
+        survey=seen,
+        runtimes=runtimes,
+        plan=plan,
+        guards=guards,
+        permits=tuple(permits_of(desired, decided, seen.reports, now=now)),
+        unreadable=unreadable,
+        at=now,
+        ended=ended(desired, running, inventory),
+    )
+
+
+def _guards(desired: Desired, state: ReadState, settings: Settings) -> Guards:
+    passes = desired.policy.settle if settings.settles else 1
+    streaks = {name: one.streak for name, one in state.readings().items()} if settings.settles else {}
+    return Guards(settling=Settling(passes=passes, streaks=streaks), lockdowns=state.lockdowns())
+
+
+def open_runtimes(desired: Desired, state: ReadState) -> Mapping[str, Runtime]:
+    """Every runtime of the files, and the embedded ones that only inventory or journal still remember."""
+    from reconciler.runtimes.registry import open_runtime  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    specs = dict(desired.runtimes)
+    claims = {(item.runtime, item.strategy) for item in state.inventory().values()}
+    claims |= {(intent.action.runtime, intent.action.strategy) for intent in state.unfinished()}
+    for runtime, strategy in sorted(claims):
+        if runtime not in specs and strategy in state.ledger_rows(runtime):
+            specs[runtime] = RuntimeSpec(id=runtime, type="ledger", mark=Mark(file=desired.files[0], line=1))
+    return {name: open_runtime(spec, state=state) for name, spec in specs.items()}
+
+
+async def _read_all(runtimes: Mapping[str, Runtime]) -> Mapping[str, Mapping[str, RunningStrategy] | None]:
+    """What each runtime holds; ``None`` for one that cannot be read, which never means empty."""
+
+    async def read(runtime: Runtime) -> Mapping[str, RunningStrategy] | None:
+        try:
+            return await runtime.read()
+        except Exception:  # noqa: BLE001 - a runtime may raise anything; that it is unreadable is the answer
+            return None
+
+    results = await asyncio.gather(*(read(runtime) for runtime in runtimes.values()))
+    return dict(zip(runtimes, results, strict=True))

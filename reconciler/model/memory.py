@@ -1,0 +1,117 @@
+"""What one pass leaves for the next, for ``gate`` and for people to ask about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from reconciler.model.finding import Subject, Verdict
+from reconciler.model.live import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one pass learned of one connection, in short.
+
+    ``verdict`` is that of all blocking checks together, and ``checks`` names those that did not pass.
+    ``key`` is what the exchange said of the key, JSON-like; ``None`` where it said nothing this time.
+    """
+
+    connection: str
+    at: datetime
+    status: Status
+    verdict: Verdict
+    checks: tuple[str, ...] = ()
+    key: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """A connection as the passes so far left it.
+
+    ``reading`` is the last one; its ``key`` is the last that the exchange told. ``unknown_since`` is set
+    while nothing is known. ``streak`` counts the passes in a row, the last one included, in which every
+    blocking check passed. ``recent`` has one letter of :data:`LETTERS` for each of the last readings.
+    """
+
+    reading: Reading
+    unknown_since: datetime | None = None
+    streak: int = 0
+    recent: str = ""
+
+
+#: How a reading is remembered in one letter; the newest is the last.
+LETTERS: Mapping[Status, str] = {
+    Status.CONNECTED: "c",
+    Status.DEGRADED: "d",
+    Status.REJECTED: "r",
+    Status.UNREACHABLE: "u",
+    Status.UNCHECKED: "n",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Something that is not as it should be, for as long as it lasts: about what, which check, since when."""
+
+    subject: Subject
+    subject_id: str
+    check: str
+    verdict: Verdict
+    blocks: bool
+    evidence: str
+    since: datetime
+
+    @property
+    def key(self) -> tuple[Subject, str, str]:
+        """What makes two conditions the same one."""
+        return self.subject, self.subject_id, self.check
+
+
+class May(StrEnum):
+    """What a pass decided of a strategy: it may start and run, only go on where it runs, or neither."""
+
+    RUN = "run"
+    GO_ON = "go-on"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """The last decision about one strategy; ``at`` is when its connection was read for it."""
+
+    strategy: str
+    runtime: str
+    connection: str
+    may: May
+    why: str
+    at: datetime
+    checks: tuple[str, ...] = ()
+
+
+class Scope(StrEnum):
+    """What a lockdown is about."""
+
+    ALL = "all"
+    EXCHANGE = "exchange"
+    CONNECTION = "connection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lockdown:
+    """An emergency stop, in force from ``since`` until somebody lifts it: nothing that it covers may run."""
+
+    id: int
+    scope: Scope
+    scope_id: str
+    since: datetime
+    by: str
+    reason: str
+
+    def __str__(self) -> str:
+        """``lockdown 3 of exchange mexc``."""
+        what = "everything" if self.scope is Scope.ALL else f"{self.scope} {self.scope_id}"
+        return f"lockdown {self.id} of {what}"
