@@ -101,14 +101,10 @@ class Client:
 
     def correct_clock(self, skew: float) -> None:
         """Sign with the exchange's time from now on, or with this machine's where both agree."""
-        clock = self._clock
-        if abs(skew) > TOLERATED_SKEW:
-            self._ccxt.milliseconds = lambda: int((clock() - skew) * 1000)
-            self._ccxt.microseconds = lambda: int((clock() - skew) * 1_000_000)
-            self._ccxt.seconds = lambda: int(clock() - skew)
-            return
-        for name in ("milliseconds", "microseconds", "seconds"):
-            self._ccxt.__dict__.pop(name, None)
+        clock, ahead = self._clock, skew if abs(skew) > TOLERATED_SKEW else 0.0
+        self._ccxt.milliseconds = lambda: int((clock() - ahead) * 1000)
+        self._ccxt.microseconds = lambda: int((clock() - ahead) * 1_000_000)
+        self._ccxt.seconds = lambda: int(clock() - ahead)
 
     def close(self) -> None:
         """Forget the credentials and let go of the session; the client makes no call after this."""

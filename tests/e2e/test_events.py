@@ -19,7 +19,9 @@ def state(site):
 
 def told(site, after=0):
     """Kind, subject and check of what happened since."""
-    return [(one.event.kind, one.event.subject_id, one.event.check) for one in state(site).events(after=after)]
+    return [
+        (one.event.kind, one.event.subject_id, one.event.check) for one in state(site).events(after=after)
+    ]
 
 
 def test_what_happens_is_told_once_with_who_did_it(site):
@@ -110,6 +112,6 @@ def test_a_pass_over_one_target_leaves_all_others_as_they_are(site):
     after = state(site).readings()
     assert after["mexc-spot-main"] == before["mexc-spot-main"]
     assert after["recovery-pro"].reading.at > before["recovery-pro"].reading.at
-    assert replace(after["recovery-pro"], reading=before["recovery-pro"].reading, streak=0, recent="") == replace(
-        before["recovery-pro"], streak=0, recent=""
-    )
+    assert replace(
+        after["recovery-pro"], reading=before["recovery-pro"].reading, streak=0, recent=""
+    ) == replace(before["recovery-pro"], streak=0, recent="")
