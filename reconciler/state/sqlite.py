@@ -31,6 +31,8 @@ BUSY_TIMEOUT: Final = 15.0
 #: A reader meets a writer that just comes or goes for microseconds; it tries for a second.
 _ATTEMPTS: Final = 100
 _PAUSE: Final = 0.01
+#: Bytes of a journal's own header, before its first page. https://www.sqlite.org/fileformat2.html#walformat
+_HEADER: Final = 32
 
 _READING: Final = "reconciler_reading"
 
@@ -65,8 +67,9 @@ class ReadOnlyFile:
     SQLite would create ``-wal`` and ``-shm`` beside a database in WAL mode even for a reader.
     So: while a writer lives, or after one was killed, both are there and are read as they are
     (``readonly_shm``); else the file is whole by itself and is read as ``immutable``, and read
-    again if a writer came meanwhile. See https://www.sqlite.org/wal.html#readonly and
-    https://www.sqlite.org/uri.html.
+    again if a writer came meanwhile. So it is beside a journal without a page: one of a header
+    alone, left by a writer that was killed there, SQLite retries for ten seconds and then fails.
+    See https://www.sqlite.org/wal.html#readonly and https://www.sqlite.org/uri.html.
     """
 
     def __init__(self, path: Path) -> None:
@@ -150,12 +153,17 @@ class _Traces:
     @property
     def live(self) -> bool:
         """Whether the journal has to be read beside the file."""
-        return self.wal is not None and self.shared
+        return self.filled and self.shared
 
     @property
     def orphaned(self) -> bool:
         """Whether a journal lacks its index: for an instant while a writer leaves, else for good."""
-        return bool(self.wal) and not self.shared
+        return self.filled and not self.shared
+
+    @property
+    def filled(self) -> bool:
+        """Whether the journal holds more than its header."""
+        return self.wal is not None and self.wal > _HEADER
 
     @classmethod
     def of(cls, path: Path) -> _Traces:

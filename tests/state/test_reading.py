@@ -154,6 +154,21 @@ BUSY_WRITER = """
 """
 
 
+@pytest.mark.parametrize("length", [0, 31, 32, 33, 56])
+def test_reading_after_a_writer_was_killed_before_its_journal_held_anything(url, path, clock, spawn, length):
+    """SQLite never gets past a journal of a header alone: it retries for ten seconds, then fails."""
+    with open_for_writing(url) as store, store.lease(clock=clock):
+        pass
+    before = everything(open_for_reading(url))
+    with spawn(KILLED_WRITER, url) as writer:
+        assert writer.wait() == -signal.SIGKILL
+    with path.with_name("state.db-wal").open("r+b") as journal:
+        journal.truncate(length)
+    assert everything(open_for_reading(url)) == before
+    with open_for_writing(url) as store:
+        assert everything(store) == before
+
+
 def test_no_read_is_torn_while_a_writer_comes_and_goes(url, store, spawn):
     store.close()
     with spawn(BUSY_WRITER, url) as writer:
