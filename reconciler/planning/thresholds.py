@@ -20,10 +20,13 @@ def breaches(
     """The limits that ``actions`` exceed, at most one for enables and one for disables.
 
     Of disables only those count that come from the files alone. ``running`` are the ids of the
-    strategies that this tool is in charge of and that may run now: what disables are a share of.
-    Enables are a share of those that git wants to run.
+    strategies that this tool is in charge of and that may run now. Disables are a share of those
+    that nothing else stops: else a pass that was killed after its stops for safety would find the
+    rest of the same files too much. Enables are a share of those that git wants to run.
     """
     held, limits = tuple(actions), desired.policy.thresholds
+    stopped = {action.strategy for action in held if action.of_files}
+    unsafe = {action.strategy for action in held if action.kind is ActionKind.DISABLE} - stopped
     sides = (
         _Side(
             guarded=Guarded.ENABLE,
@@ -33,8 +36,8 @@ def breaches(
         ),
         _Side(
             guarded=Guarded.DISABLE,
-            count=len({action.strategy for action in held if action.of_files}),
-            of=len(running),
+            count=len(stopped),
+            of=len(running - unsafe),
             threshold=limits.disable,
             emptied=not desired.strategies,
         ),

@@ -78,6 +78,22 @@ def test_the_defaults_let_a_few_stop_and_hold_back_what_looks_like_an_accident(m
         assert (breach.count, breach.of) == (stopped, running)
 
 
+@pytest.mark.parametrize(("stopped", "held"), [(3, True), (2, False)])
+def test_a_pass_killed_after_its_stops_for_safety_changes_no_share(make, stopped, held):
+    """Were those counted as running, the rest of the same files would be held back after the kill."""
+    bad, off = ids(2, "bad"), ids(stopped, "off")
+    desired = make.desired(
+        *(make.strategy(id_, connection="spare") for id_ in bad),
+        *(make.strategy(id_, enabled=False) for id_ in off),
+        make.strategy("stays"),
+    )
+    reports = (make.report(), make.report("spare", withdraw_enabled="fail"))
+    for running in ([*bad, *off, "stays"], [bad[0], *off, "stays"], [*off, "stays"]):
+        plan = make.plan(desired, reports=reports, runtimes={"paper": make.running(*running), "live": {}})
+        assert [breach.of for breach in plan.breaches] == ([stopped + 1] if held else [])
+        assert plan.counts()[ActionKind.HOLD] == (stopped if held else 0)
+
+
 @pytest.mark.parametrize(("count", "held"), [(1, False), (3, False), (10, False), (11, True), (300, True)])
 def test_a_first_apply_starts_ten_and_needs_an_approval_for_more(make, count, held):
     plan = starting(make, count)
