@@ -97,15 +97,13 @@ def _guards(desired: Desired, state: ReadState, settings: Settings) -> Guards:
 
 
 def open_runtimes(desired: Desired, state: ReadState) -> Mapping[str, Runtime]:
-    """Every runtime of the files, and the embedded ones that only inventory or journal still remember."""
+    """Every runtime of the files, and the embedded ones of which only the state still knows."""
     from reconciler.runtimes.registry import open_runtime  # noqa: PLC0415 - sqlalchemy is slow to import
 
     specs = dict(desired.runtimes)
-    claims = {(item.runtime, item.strategy) for item in state.inventory().values()}
-    claims |= {(intent.action.runtime, intent.action.strategy) for intent in state.unfinished()}
-    for runtime, strategy in sorted(claims):
-        if runtime not in specs and strategy in state.ledger_rows(runtime):
-            specs[runtime] = RuntimeSpec(id=runtime, type="ledger", mark=Mark(file=desired.files[0], line=1))
+    for name in state.ledgers():
+        if name not in specs:
+            specs[name] = RuntimeSpec(id=name, type="ledger", mark=Mark(file=desired.files[0], line=1))
     return {name: open_runtime(spec, state=state) for name, spec in specs.items()}
 
 

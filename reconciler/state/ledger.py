@@ -27,6 +27,11 @@ def rows(db: Connection, runtime: str) -> Mapping[str, RunningStrategy]:
     }
 
 
+def runtimes(db: Connection) -> tuple[str, ...]:
+    """The runtimes that ever held something, by id."""
+    return tuple(db.execute(sa.select(_TABLE.c.runtime).distinct().order_by(_TABLE.c.runtime)).scalars())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What a row is to say: which strategy runs where, on which connection, with what."""

@@ -91,3 +91,7 @@ class ReadState:
     def ledger_rows(self, runtime: str) -> Mapping[str, RunningStrategy]:
         """What the embedded runtime with this id holds, by strategy."""
         return self._reader.read(lambda db: ledger.rows(db, runtime))
+
+    def ledgers(self) -> tuple[str, ...]:
+        """The embedded runtimes that ever held something, by id."""
+        return self._reader.read(ledger.runtimes)

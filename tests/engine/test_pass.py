@@ -263,6 +263,19 @@ async def test_what_a_kill_left_running_is_found_though_strategy_and_runtime_lef
     assert (desk.state.unfinished(), desk.state.inventory()) == ((), {})
 
 
+async def test_what_others_run_in_an_embedded_runtime_that_left_the_files_is_told_in_every_pass(
+    desk,
+):
+    """Invariant 10: it was seen as long as something of ours ran beside it, and forgotten in the next pass."""
+    desk.own("ours", runtime="former")
+    desk.run("grid", runtime="former")
+    desk.approve()
+    desk.want("other")
+    assert kinds(await desk.converge())["grid"] == "unmanaged"
+    assert kinds(await desk.converge())["grid"] == "unmanaged"
+    assert desk.running("former") == {"grid"}
+
+
 async def test_a_pass_that_makes_up_for_a_killed_one_has_applied_nothing_partly(desk):
     desk.cut_off("grid", acted=False)
     desk.run("other")
