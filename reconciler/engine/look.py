@@ -59,6 +59,8 @@ async def look(desired: Desired, state: ReadState, settings: Settings) -> Seen:
     connections = chosen_connections(desired, settings.targets, inventory)
     seen, running = await asyncio.gather(survey(desired, connections, settings), _read_all(runtimes))
     now, unknown_since, guards = settings.now(), state.unknown_since(), _guards(desired, state, settings)
+    begun = {(intent.action.strategy, intent.action.runtime) for intent in state.unfinished()}
+    unreadable = tuple(sorted(name for name, held in running.items() if held is None))
 
     def plan_over(held: Runtimes) -> Plan:
         return make_plan(
@@ -72,10 +74,11 @@ async def look(desired: Desired, state: ReadState, settings: Settings) -> Seen:
             judge=evaluate_strategy,
             targets=settings.targets,
             guards=guards,
+            begun=begun,
+            unread=unreadable,
         )
 
     plan = plan_over(running)
-    unreadable = tuple(sorted(name for name, held in running.items() if held is None))
     decided = plan_over(assumed(running, inventory.values())) if unreadable else plan
     return Seen(
         desired=desired,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -20,6 +20,9 @@ from reconciler.planning.guard import NO_GUARDS, Guards, guard
 
 Runtimes: TypeAlias = Mapping[str, Mapping[str, RunningStrategy] | None]
 """What every runtime holds by strategy id; ``None`` for a runtime that could not be read."""
+
+Place: TypeAlias = tuple[str, str]
+"""A strategy and a runtime, by their ids."""
 
 #: Whatever stops goes first, whatever starts goes last; then what only is to be told.
 _ORDER: Final = {
@@ -51,13 +54,16 @@ def make_plan(
     judge: Judge,
     targets: Sequence[str] = (),
     guards: Guards = NO_GUARDS,
+    begun: Collection[Place] = (),
+    unread: Collection[str] = (),
 ) -> Plan:
     """The plan that would make the runtimes equal ``desired``, with its digest.
 
     ``inventory`` holds what this tool enabled, by strategy id. ``unknown_since`` says for each
     connection when its evidence turned unknown. ``targets`` are ids of strategies or connections:
     with any, everything else is left out, and nothing else is disabled. ``guards`` hold back what
-    neither files nor checks do.
+    neither files nor checks do. ``begun`` names where an action was begun of which nobody knows what
+    became of it; ``unread`` names the runtimes of which ``runtimes`` holds no more than a guess.
 
     Raises:
         UsageError: a target names nothing in the files or the inventory.
@@ -73,6 +79,8 @@ def make_plan(
         permits=permits,
         judge=judge,
         targets=frozenset(targets),
+        begun=frozenset(begun),
+        unread=frozenset(unread),
     )
     wanted = (*view.wanted(), *view.left_behind(), *view.unmanaged())
     guarded, breaches = guard(
@@ -129,6 +137,8 @@ class _View:
     permits: Permits
     judge: Judge
     targets: frozenset[str]
+    begun: frozenset[Place]
+    unread: frozenset[str]
 
     def wanted(self) -> Iterator[Action]:
         """One action for every targeted strategy in git."""
@@ -242,12 +252,16 @@ class _View:
     def _obstacle(self, strategy: Strategy) -> str | None:
         """Why starting it could run it twice: it runs, or may run, in another runtime."""
         item = self.inventory.get(strategy.id)
-        for runtime in sorted({*self.runtimes, *((item.runtime,) if item else ())} - {strategy.runtime}):
-            enabled_there = item is not None and item.runtime == runtime
+        mine = {item.runtime} if item else set()
+        begun = {runtime for name, runtime in self.begun if name == strategy.id}
+        for runtime in sorted({*self.runtimes, *mine, *begun} - {strategy.runtime}):
             held = self.runtimes.get(runtime)
-            if held is None and enabled_there:
+            seen = held is not None and runtime not in self.unread
+            if not seen and runtime in mine:
                 return f"this tool had enabled it in runtime {runtime}, which could not be read"
-            if held is not None and not enabled_there and not decide.is_off(held.get(strategy.id)):
+            if not seen and runtime in begun:
+                return f"an action on it in runtime {runtime} was cut off, and that could not be read"
+            if held is not None and runtime not in mine and not decide.is_off(held.get(strategy.id)):
                 return f"it runs in runtime {runtime}, where this tool did not start it: stop it there first"
         return None
 

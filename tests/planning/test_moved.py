@@ -97,3 +97,21 @@ def test_what_does_not_run_is_not_stopped_again(make):
     runtimes = {"paper": make.running("grid", enabled=False), "live": {}}
     (action,) = plan(make, desired, BAD, {"connection_test": "unknown"}, runtimes=runtimes).actions
     assert action.kind is ActionKind.UNKNOWN
+
+
+@pytest.mark.parametrize("runtimes", [{"paper": {}, "live": None}, {"paper": {}}], ids=["silent", "gone"])
+def test_what_may_have_been_started_elsewhere_by_a_pass_that_was_killed_waits_until_that_is_known(
+    make, runtimes
+):
+    desired = make.desired(make.strategy())
+    (action,) = make.plan(desired, runtimes=runtimes, begun=[("grid", "live")]).actions
+    assert (action.kind, action.checks) == (ActionKind.BLOCKED, ())
+    assert "was cut off" in action.reason
+    for begun in ([("other", "live")], [("grid", "paper")]):
+        (action,) = make.plan(desired, runtimes=runtimes, begun=begun).actions
+        assert action.kind is ActionKind.ENABLE
+
+
+def test_once_the_other_runtime_can_be_read_it_starts(make):
+    (action,) = make.plan(make.desired(make.strategy()), begun=[("grid", "live")]).actions
+    assert action.kind is ActionKind.ENABLE

@@ -16,7 +16,9 @@ from reconciler.planning.permits import assumed, permits_of
 def decided(make, desired, reports, runtimes, inventory=(), **more):
     """The permits of one pass, by strategy."""
     items = list(inventory)
-    plan = make.plan(desired, reports=reports, runtimes=assumed(runtimes, items), inventory=items, **more)
+    unread = [name for name, held in runtimes.items() if held is None]
+    guessed = assumed(runtimes, items)
+    plan = make.plan(desired, reports=reports, runtimes=guessed, inventory=items, unread=unread, **more)
     return {one.strategy: one for one in permits_of(desired, plan, reports, now=make.now)}
 
 
@@ -71,6 +73,14 @@ def test_a_connection_that_was_not_read_keeps_its_old_permits_and_what_git_stopp
     desired = make.desired(make.strategy("on"), make.strategy("off", enabled=False))
     permits = decided(make, desired, (make.report("spare"),), EMPTY)
     assert {id_: one.may for id_, one in permits.items()} == {"off": May.STOP}
+
+
+@pytest.mark.parametrize("runtimes", [{"paper": {}, "live": None}, {"paper": None, "live": None}])
+def test_what_runs_where_nobody_can_look_may_not_start_where_git_moved_it(make, runtimes):
+    """It would run twice: the bot there is told to stop only once it answers."""
+    reports = (make.report(), make.report("spare"))
+    permits = decided(make, make.desired(make.strategy()), reports, runtimes, [make.item("grid", "live")])
+    assert permits["grid"].may is May.STOP
 
 
 @given(st.data())
