@@ -266,7 +266,7 @@ async def test_what_a_kill_left_running_is_found_though_strategy_and_runtime_lef
 async def test_what_others_run_in_an_embedded_runtime_that_left_the_files_is_told_in_every_pass(
     desk,
 ):
-    """Invariant 10: it was seen as long as something of ours ran beside it, and forgotten in the next pass."""
+    """Invariant 10: it was seen while something of ours ran beside it, and forgotten in the next pass."""
     desk.own("ours", runtime="former")
     desk.run("grid", runtime="former")
     desk.approve()
