@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from reconciler.model.errors import StateError, UsageError
 from reconciler.state.migrate import is_empty, migrate, require_head
 from reconciler.state.schema import metadata
+from reconciler.state.sqlite_journal import HEADER, adds_nothing, journal_of
 from reconciler.state.sqlite_trouble import translated
 
 T = TypeVar("T")
@@ -31,8 +32,6 @@ BUSY_TIMEOUT: Final = 15.0
 #: A reader meets a writer that just comes or goes for microseconds; it tries for a second.
 _ATTEMPTS: Final = 100
 _PAUSE: Final = 0.01
-#: Bytes of a journal's own header, before its first page. https://www.sqlite.org/fileformat2.html#walformat
-_HEADER: Final = 32
 
 _READING: Final = "reconciler_reading"
 
@@ -69,6 +68,7 @@ class ReadOnlyFile:
     (``readonly_shm``); else the file is whole by itself and is read as ``immutable``, and read
     again if a writer came meanwhile. So it is beside a journal without a page: one of a header
     alone, left by a writer that was killed there, SQLite retries for ten seconds and then fails.
+    And so it is beside a journal without its index that adds nothing to it.
     See https://www.sqlite.org/wal.html#readonly and https://www.sqlite.org/uri.html.
     """
 
@@ -87,11 +87,11 @@ class ReadOnlyFile:
             for _ in range(_ATTEMPTS):
                 before = _Traces.of(self._path)
                 try:
-                    if not before.orphaned:
+                    if not before.orphaned or adds_nothing(self._path):
                         result = self._once(work, before)
                         if before.live or _Traces.of(self._path) == before:
                             return result
-                except (SQLAlchemyError, sqlite3.Error, StateError, ValueError):
+                except (SQLAlchemyError, sqlite3.Error, StateError, ValueError, OSError):
                     if _Traces.of(self._path) == before:
                         raise
                 time.sleep(_PAUSE)
@@ -163,12 +163,12 @@ class _Traces:
     @property
     def filled(self) -> bool:
         """Whether the journal holds more than its header."""
-        return self.wal is not None and self.wal > _HEADER
+        return self.wal is not None and self.wal > HEADER
 
     @classmethod
     def of(cls, path: Path) -> _Traces:
         """The traces now. Raise :class:`StateError` for a pipe or the like, which would block a reader."""
-        file, wal = _stat(path), _stat(path.with_name(path.name + "-wal"))
+        file, wal = _stat(path), _stat(journal_of(path))
         shared = _stat(path.with_name(path.name + "-shm")) is not None
         if file and not stat.S_ISREG(file.st_mode):
             raise StateError(f"the state {path} is no regular file", hint="name a file with --state")

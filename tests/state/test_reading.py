@@ -133,6 +133,26 @@ def test_reading_after_a_writer_was_killed_sees_what_it_committed_and_changes_no
     assert list(traces(path.parent)) == ["state.db"]
 
 
+def test_reading_after_the_last_writer_was_killed_while_it_left(url, path, clock, traces, spawn):
+    """It removes the index of its journal before the journal, which then only repeats what the file holds."""
+    with spawn(KILLED_WRITER, url) as writer:
+        assert writer.wait() == -signal.SIGKILL
+    journal = path.with_name("state.db-wal")
+    kept = journal.read_bytes()
+    open_for_writing(url).close()
+    journal.write_bytes(kept)
+    before = traces(path.parent)
+    assert sorted(before) == ["state.db", "state.db-wal"]
+    assert open_for_reading(url).unknown_since() == {"mexc": clock()}
+    assert traces(path.parent) == before
+    for other in (
+        kept.replace(b"mexc", b"okx!"),
+        kept[:-1],
+    ):  # the second says what was before the last commit
+        journal.write_bytes(other)
+        assert_refused(lambda: open_for_reading(url).unknown_since(), "without its index")
+
+
 BUSY_WRITER = """
     import sys
     from datetime import datetime, UTC
