@@ -53,7 +53,7 @@ NOW = datetime.now(UTC)
 #: How long after a pass was cut off the next one comes: its lease is over then.
 PAUSE = timedelta(minutes=2)
 #: Chains of shots for one world, and how many shots in a row at most.
-CHAINS = 8
+CHAINS = 12
 LONGEST = 7
 #: The share of chains after which the database is checked page by page, and a dry run must find nothing
 #: to do; all others end in a state that equals one for which that was seen.

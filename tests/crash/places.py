@@ -162,6 +162,7 @@ class Place:
     def __init__(self, databases: Databases, url: str, log: Path) -> None:
         self._databases = databases
         self.url = url
+        self._reader = reader(url)
         self.log = Log(log, self._told)
 
     def copy(self) -> Place:
@@ -181,7 +182,7 @@ class Place:
         return self._read("SELECT coalesce(max(seq), 0) FROM acts")[0][0]
 
     def _read(self, query: str) -> list[Any]:
-        return reader(self.url).read(lambda db: list(db.execute(sa.text(query)).all()))
+        return self._reader.read(lambda db: list(db.execute(sa.text(query)).all()))
 
     def acts(self) -> list[Act]:
         """All that was ever done in any runtime, in order."""

@@ -18,7 +18,7 @@ import pytest
 POINTS = int(os.environ.get("CRASH_POINTS", "2000"))
 SEED = os.environ.get("CRASH_SEED", "ci")
 #: Each takes the time of one test of pytest-xdist; a server's databases cost more than files.
-SHARDS = 8
+SHARDS = 6
 ON_SERVER = POINTS // 20
 SHARE = -(-(POINTS - ON_SERVER) // SHARDS)
 
