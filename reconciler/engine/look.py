@@ -13,7 +13,7 @@ from reconciler.engine.choose import chosen_connections
 from reconciler.engine.guards import guard_findings
 from reconciler.engine.policy import policy_findings
 from reconciler.engine.settings import Settings
-from reconciler.engine.survey import Survey, survey
+from reconciler.engine.survey import Survey, Surveyor, survey
 from reconciler.model.desired import Desired, RuntimeSpec
 from reconciler.model.errors import Mark
 from reconciler.model.finding import Finding
@@ -52,12 +52,14 @@ class Seen:
         )
 
 
-async def look(desired: Desired, state: ReadState, settings: Settings) -> Seen:
-    """Observe, check and plan; reads only."""
+async def look(
+    desired: Desired, state: ReadState, settings: Settings, *, surveyor: Surveyor = survey
+) -> Seen:
+    """Observe, check and plan; reads only. ``surveyor`` says how connections are looked at."""
     runtimes, inventory = open_runtimes(desired, state), state.inventory()
     require_targets(settings.targets, desired, inventory)
     connections = chosen_connections(desired, settings.targets, inventory)
-    seen, running = await asyncio.gather(survey(desired, connections, settings), _read_all(runtimes))
+    seen, running = await asyncio.gather(surveyor(desired, connections, settings), _read_all(runtimes))
     now, unknown_since, guards = settings.now(), state.unknown_since(), _guards(desired, state, settings)
     begun = {(intent.action.strategy, intent.action.runtime) for intent in state.unfinished()}
     unreadable = tuple(sorted(name for name, held in running.items() if held is None))

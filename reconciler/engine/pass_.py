@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -22,7 +22,7 @@ from reconciler.engine.record import (
     who,
 )
 from reconciler.engine.settings import Settings
-from reconciler.engine.survey import survey
+from reconciler.engine.survey import Surveyor, survey
 from reconciler.engine.verdict import exit_code
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ExitCode, LockHeld, ReconcilerError, StateError, most_urgent
@@ -54,38 +54,58 @@ async def check(settings: Settings, connections: Sequence[str] = ()) -> Report:
     return replace(report, exit_code=exit_code(report, seen.secrets_errors))
 
 
-async def dry_run(settings: Settings, *, detailed: bool = False) -> Report:
+async def dry_run(
+    settings: Settings,
+    *,
+    detailed: bool = False,
+    desired: Desired | None = None,
+    surveyor: Surveyor = survey,
+) -> Report:
     """The plan that an apply would follow now, with its findings. Changes nothing anywhere.
 
-    With ``detailed`` the exit code tells that changes exist.
+    With ``detailed`` the exit code tells that changes exist. ``desired`` and ``surveyor`` are those of
+    :func:`converge`.
     """
     from reconciler.state.store import open_for_reading  # noqa: PLC0415 - sqlalchemy is slow to import
 
     started = settings.now()
-    desired = read(settings.files)
-    seen = await look(desired, open_for_reading(settings.state), settings)
+    desired = read(settings.files) if desired is None else desired
+    seen = await look(desired, open_for_reading(settings.state), settings, surveyor=surveyor)
     return _report(Mode.DRY_RUN, seen, started, detailed=detailed)
 
 
-async def converge(settings: Settings, *, reviewed: PlanFile | None = None) -> Report:
+def _never() -> bool:
+    return False
+
+
+async def converge(
+    settings: Settings,
+    *,
+    reviewed: PlanFile | None = None,
+    desired: Desired | None = None,
+    surveyor: Surveyor = survey,
+    stop: Callable[[], bool] = _never,
+) -> Report:
     """Apply: make the running strategies equal the files, as far as every check allows.
 
-    With ``reviewed`` nothing is done unless the plan of this very moment is the same. Raise
-    ``StalePlan`` when it is not, ``LockHeld`` when another process applies.
+    With ``reviewed`` nothing is done unless the plan of this very moment is the same. ``desired`` is
+    what the files want, for who has read them already; ``surveyor`` says how connections are looked at;
+    ``stop`` is asked between actions. Raise ``StalePlan`` when the reviewed plan is not that of now,
+    ``LockHeld`` when another process applies.
     """
     from reconciler.state.store import open_for_writing  # noqa: PLC0415 - sqlalchemy is slow to import
 
     started = settings.now()
-    desired = read(settings.files)
+    desired = read(settings.files) if desired is None else desired
     with open_for_writing(settings.state) as store:
         async with held(store, settings) as lease:
             origin = _begun(store, settings, started, reviewed)
             with _ended_by_errors(store, origin, settings):
                 recovered = await _recover(desired, store, lease, settings, origin)
-                seen = await look(desired, store, settings)
+                seen = await look(desired, store, settings, surveyor=surveyor)
                 if reviewed:
                     reviewed.require_same(seen.plan)
-                outcomes = await _apply(seen, store, lease, settings, origin)
+                outcomes = await _apply(seen, store, lease, settings, origin=origin, stop=stop)
             report = _report(
                 Mode.APPLY, seen, started, recovered=recovered, outcomes=outcomes, lost=lease.lost
             )
@@ -114,7 +134,13 @@ async def _recover(
 
 
 async def _apply(
-    seen: Seen, store: Store, lease: Lease, settings: Settings, origin: Origin
+    seen: Seen,
+    store: Store,
+    lease: Lease,
+    settings: Settings,
+    *,
+    origin: Origin,
+    stop: Callable[[], bool],
 ) -> tuple[Outcome, ...]:
     from reconciler.engine.apply import apply  # noqa: PLC0415 - sqlalchemy is slow to import
 
@@ -131,6 +157,7 @@ async def _apply(
         clock=settings.now,
         origin=origin,
         lockdowns=frozenset(one.id for one in seen.guards.lockdowns),
+        stop=stop,
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets as entropy
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
+from typing import TypeAlias
 
 from reconciler.checks import Case, evaluate, status
 from reconciler.engine.settings import Settings
@@ -31,6 +32,10 @@ class Survey:
 
     reports: tuple[ConnectionReport, ...]
     secrets_errors: tuple[SecretsError, ...]
+
+
+Surveyor: TypeAlias = Callable[[Desired, Sequence[Connection], Settings], Awaitable[Survey]]
+"""How a pass looks at connections: :func:`survey`, which reads each now, or what a loop keeps reading."""
 
 
 async def survey(desired: Desired, connections: Sequence[Connection], settings: Settings) -> Survey:
