@@ -7,8 +7,9 @@ import secrets as entropy
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Event
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.checks import Case, evaluate, status
 from reconciler.engine.settings import Settings
@@ -20,18 +21,23 @@ from reconciler.model.live import Observation
 from reconciler.model.report import ConnectionReport
 from reconciler.model.secret import Credentials, fingerprint
 from reconciler.secrets.credentials import inspect_all, open_all
+from reconciler.secrets.keyring import Opened
 from reconciler.secrets.sops import find_sops
 
-Opened = Mapping[str, Credentials | SecretsError]
-"""Credentials by connection id, or why they could not be had."""
+if TYPE_CHECKING:
+    from reconciler.live.observe import ObserveOptions, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """One look at every connection, and why the credentials of some could not be had."""
+    """One look at every connection, and why the credentials of some could not be had.
+
+    ``resting`` were to be looked at and have no new reading: it is not their turn, or they are slow.
+    """
 
     reports: tuple[ConnectionReport, ...]
     secrets_errors: tuple[SecretsError, ...]
+    resting: tuple[str, ...] = ()
 
 
 Surveyor: TypeAlias = Callable[[Desired, Sequence[Connection], Settings], Awaitable[Survey]]
@@ -47,7 +53,24 @@ async def survey(desired: Desired, connections: Sequence[Connection], settings: 
     everybody = tuple(desired.connections.values())
     opened = await _open(desired, everybody if connections else (), settings)
     observations = await _observe(desired, connections, opened, settings)
-    peers = _peers(everybody, opened)
+    return judged(desired, connections, observations, opened, now=settings.now)
+
+
+def judged(
+    desired: Desired,
+    connections: Sequence[Connection],
+    observations: Mapping[str, Observation],
+    opened: Opened,
+    *,
+    now: Callable[[], datetime],
+) -> Survey:
+    """What ``observations`` mean; every one of ``connections`` without any is told as resting.
+
+    ``opened`` has the credentials of all connections in the files, as far as they are known: a key that
+    two share is found only by comparing all.
+    """
+    peers = _peers(desired.connections.values(), opened)
+    seen = [connection for connection in connections if connection.id in observations]
     cases = (
         Case(
             desired=desired,
@@ -57,13 +80,14 @@ async def survey(desired: Desired, connections: Sequence[Connection], settings: 
             peers=peers.get(connection.id, ()),
             secrets_error=_error(opened[connection.id]),
             attestable=registry.get(connection.exchange).attestable,
-            now=settings.now(),
+            now=now(),
         )
-        for connection in connections
+        for connection in seen
     )
     reports = tuple(map(_judge, cases))
-    errors = tuple(error for connection in connections if (error := _error(opened[connection.id])))
-    return Survey(reports=reports, secrets_errors=errors)
+    errors = tuple(error for connection in seen if (error := _error(opened[connection.id])))
+    resting = tuple(connection.id for connection in connections if connection.id not in observations)
+    return Survey(reports=reports, secrets_errors=errors, resting=resting)
 
 
 async def _open(desired: Desired, connections: Sequence[Connection], settings: Settings) -> Opened:
@@ -73,8 +97,7 @@ async def _open(desired: Desired, connections: Sequence[Connection], settings: S
     try:
         sops = find_sops(settings.sops, settings.environ)
     except SecretsError as error:  # nothing can start, but what is to stop waits for no key
-        inspected = inspect_all(connections, fields_of=needed_fields, policy=desired.policy)
-        return {name: next(iter(objections), error) for name, objections in inspected.items()}
+        return without_sops(connections, desired, error)
     cancel = Event()
     decrypting = asyncio.to_thread(
         open_all, connections, fields_of=needed_fields, sops=sops, policy=desired.policy, cancel=cancel
@@ -89,6 +112,12 @@ async def _open(desired: Desired, connections: Sequence[Connection], settings: S
     return opened
 
 
+def without_sops(connections: Sequence[Connection], desired: Desired, error: SecretsError) -> Opened:
+    """Why there are no credentials: what is wrong with each file in itself, else that there is no sops."""
+    inspected = inspect_all(connections, fields_of=needed_fields, policy=desired.policy)
+    return {name: next(iter(objections), error) for name, objections in inspected.items()}
+
+
 def _import_live() -> None:
     import reconciler.live.observe  # noqa: F401, PLC0415 - brings ccxt, which `validate` never needs
 
@@ -96,26 +125,36 @@ def _import_live() -> None:
 async def _observe(
     desired: Desired, connections: Sequence[Connection], opened: Opened, settings: Settings
 ) -> Mapping[str, Observation]:
-    from reconciler.live.observe import ObserveOptions, Target, observe  # noqa: PLC0415 - brings ccxt
+    from reconciler.live.observe import observe  # noqa: PLC0415 - brings ccxt
 
-    def target(connection: Connection) -> Target:
-        credentials = opened[connection.id]
-        failed = isinstance(credentials, SecretsError)
-        return Target(
-            connection=connection,
-            credentials=None if isinstance(credentials, SecretsError) else credentials,
-            unread="its credentials could not be read" if failed else None,
-            egress=desired.egress.get(connection.egress) if connection.egress else None,
-            pairs=_pairs(desired, connection),
-        )
+    targets = [target_of(desired, item, opened[item.id]) for item in connections]
+    return await observe(targets, options=options_of(settings), progress=settings.progress)
 
-    options = ObserveOptions(
+
+def options_of(settings: Settings) -> ObserveOptions:
+    """How to read, as the operator chose."""
+    from reconciler.live.observe import ObserveOptions  # noqa: PLC0415 - brings ccxt
+
+    return ObserveOptions(
         endpoints=settings.endpoints,
         timeout=settings.timeout,
         max_parallel=settings.max_parallel,
         now=settings.now,
     )
-    return await observe([target(item) for item in connections], options=options, progress=settings.progress)
+
+
+def target_of(desired: Desired, connection: Connection, opened: Credentials | SecretsError) -> Target:
+    """What is to be read of one connection, with what could be had of its credentials."""
+    from reconciler.live.observe import Target  # noqa: PLC0415 - brings ccxt
+
+    failed = isinstance(opened, SecretsError)
+    return Target(
+        connection=connection,
+        credentials=None if isinstance(opened, SecretsError) else opened,
+        unread="its credentials could not be read" if failed else None,
+        egress=desired.egress.get(connection.egress) if connection.egress else None,
+        pairs=_pairs(desired, connection),
+    )
 
 
 def _pairs(desired: Desired, connection: Connection) -> tuple[str, ...]:

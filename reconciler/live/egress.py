@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from contextlib import AsyncExitStack
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
@@ -68,7 +68,6 @@ class Exits:
 
     def __init__(self, *, limit: int) -> None:
         self._limit = limit
-        self._stack = AsyncExitStack()
         self._exits: dict[tuple[str, str], Exit] = {}
         self._tls: ssl.SSLContext | None = None
 
@@ -81,7 +80,7 @@ class Exits:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._stack.aclose()
+        await self.keep_only(())
 
     async def get(self, egress: Egress | None) -> Exit:
         """The exit through ``egress``, opened on first use; egresses that leave alike share it."""
@@ -89,6 +88,11 @@ class Exits:
         if key not in self._exits:
             self._exits[key] = await self._open(egress)
         return self._exits[key]
+
+    async def keep_only(self, ways: Collection[tuple[str, str]]) -> None:
+        """Close every exit but those that :func:`way` gives for what is still used."""
+        for key in [key for key in self._exits if key not in ways]:
+            await self._exits.pop(key).session.close()
 
     async def _open(self, egress: Egress | None) -> Exit:
         proxy = egress.proxy if egress else None
@@ -98,7 +102,6 @@ class Exits:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
-        await self._stack.enter_async_context(session)
         return Exit(session=session, proxy=None if socks else proxy)
 
     def _connector(self, egress: Egress | None) -> aiohttp.TCPConnector:

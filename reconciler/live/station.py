@@ -1,4 +1,4 @@
-"""All that one run shares about one exchange behind one egress: budget, clock, health, own address."""
+"""All that readings share about one exchange behind one egress: budget, clock, health, own address."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from reconciler.model.kinds import KINDS
 from reconciler.model.live import CallFailed, Failure, FailureKind, Health
 from reconciler.model.secret import Credentials
 
+#: How long, in seconds, nobody is asked again whether an exchange answers at all, once it did not.
+DOWN_FOR = 1.0
 #: How long all calls rest after a "too many requests" that names no time, in seconds.
 DEFAULT_PAUSE = 1.0
 
@@ -37,7 +39,7 @@ class Surroundings:
 
 
 class Station:
-    """One exchange behind one egress, for one run. Every call to it goes through :meth:`ask`."""
+    """One exchange behind one egress. Every call to it goes through :meth:`ask`."""
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class Station:
         max_parallel: int,
         bucket: Bucket | None = None,
         clock: Callable[[], float] = time.time,
+        fresh_for: float | None = None,
     ) -> None:
         self.exchange = exchange
         self.places = asyncio.Semaphore(max_parallel)
@@ -57,7 +60,9 @@ class Station:
         self._bucket = bucket or Bucket(exchange.budget)
         self._clock = clock
         self._public = Client(made=made, session=self._session, clock=clock)
+        self._fresh_for = fresh_for
         self._surroundings: asyncio.Task[Surroundings] | None = None
+        self._told_at = 0.0
         self._measuring = asyncio.Lock()
 
     def client(self, credentials: Credentials, *, skew: float | None) -> Client:
@@ -71,11 +76,23 @@ class Station:
         )
 
     async def surroundings(self) -> Surroundings:
-        """Time, status and own address, asked once for the whole run however many wait for it."""
-        if self._surroundings is None:
+        """Time, status and own address, asked once however many wait for it.
+
+        They hold for the whole run, or for ``fresh_for`` seconds by this machine's clock: after it was
+        set, everything is asked anew.
+        """
+        if self._surroundings is None or self._outdated(self._surroundings):
             self._surroundings = asyncio.create_task(self._look_around())
         # Shielded: one connection that is cancelled must not take the answer from the others.
         return await asyncio.shield(self._surroundings)
+
+    def _outdated(self, asked: asyncio.Task[Surroundings]) -> bool:
+        if self._fresh_for is None or not asked.done():
+            return False
+        if asked.cancelled() or asked.exception() is not None:
+            return True
+        held_for = min(DOWN_FOR, self._fresh_for) if asked.result().down else self._fresh_for
+        return not 0 <= self._clock() - self._told_at <= held_for
 
     async def close(self) -> None:
         """End what still runs here."""
@@ -137,6 +154,12 @@ class Station:
             self._bucket.penalise(DEFAULT_PAUSE)
 
     async def _look_around(self) -> Surroundings:
+        try:
+            return await self._asked_around()
+        finally:
+            self._told_at = self._clock()
+
+    async def _asked_around(self) -> Surroundings:
         try:
             skew = await self.measure_skew()
         except CallFailed as failed:

@@ -86,6 +86,7 @@ def open_all(
     sops: Sops,
     policy: Policy,
     cancel: Event | None = None,
+    read: Callable[[CredentialRef], bytes] = read_ciphertext,
 ) -> dict[str, Credentials | SecretsError]:
     """The credentials of every connection, or the first error of those that have none.
 
@@ -93,12 +94,13 @@ def open_all(
     side as there are processors. One failing file never fails the rest. ``fields_of`` gives the
     credential fields of an exchange. Setting ``cancel`` from another thread ends it early. Once sops
     hung on :data:`HANGS` files the others are not tried: what it waits for is the same for all.
+    ``read`` gives a file's bytes, or raises ``SecretsError``; it is called once for each file.
     """
     stop, patience = cancel or Event(), _Patience()
 
     def work(group: Sequence[Connection]) -> dict[str, Credentials | SecretsError]:
         return _open_file(
-            group, fields_of=fields_of, sops=sops, policy=policy, cancel=stop, patience=patience
+            group, fields_of=fields_of, sops=sops, policy=policy, cancel=stop, patience=patience, read=read
         )
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="sops") as pool:
@@ -153,7 +155,7 @@ def _by_file(connections: Sequence[Connection]) -> list[list[Connection]]:
     return list(groups.values())
 
 
-def _load(connection: Connection, read: Callable[[CredentialRef], bytes] = read_ciphertext) -> _Loaded:
+def _load(connection: Connection, read: Callable[[CredentialRef], bytes]) -> _Loaded:
     blob = read(connection.credentials)
     return _Loaded(blob=blob, envelope=read_envelope(blob, file=connection.credentials.file))
 
@@ -166,11 +168,12 @@ def _open_file(
     policy: Policy,
     cancel: Event,
     patience: _Patience,
+    read: Callable[[CredentialRef], bytes],
 ) -> dict[str, Credentials | SecretsError]:
     """One file's connections: what was judged is what is decrypted, from memory."""
     opened: dict[str, Credentials | SecretsError] = {}
     try:
-        loaded = _load(group[0])
+        loaded = _load(group[0], read)
     except SecretsError as error:
         return {connection.id: error for connection in group}
     sound = []
