@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from reconciler.checks import evaluate_strategy, permits
@@ -16,13 +16,14 @@ from reconciler.engine.settings import Settings
 from reconciler.engine.survey import Survey, Surveyor, survey
 from reconciler.model.desired import Desired, RuntimeSpec
 from reconciler.model.errors import Mark
-from reconciler.model.finding import Finding
+from reconciler.model.finding import Finding, Verdict
 from reconciler.model.memory import Permit
-from reconciler.model.plan import InventoryItem, Plan, RunningStrategy
+from reconciler.model.plan import ActionKind, InventoryItem, OutcomeState, Plan, RunningStrategy
 from reconciler.planning.guard import Guards
 from reconciler.planning.permits import assumed, permits_of
 from reconciler.planning.plan import Runtimes, ended, make_plan, require_targets
 from reconciler.planning.settle import Settling
+from reconciler.planning.thresholds import NOTHING, Recent
 
 if TYPE_CHECKING:
     from reconciler.runtimes.interface import Runtime
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a pass knows before it acts."""
+    """What a pass knows before it acts.
+
+    ``resting`` has what is remembered of each connection that was to be looked at and was not read anew.
+    """
 
     desired: Desired
     survey: Survey
@@ -42,6 +46,7 @@ class Seen:
     unreadable: tuple[str, ...]
     at: datetime
     ended: tuple[InventoryItem, ...]
+    resting: Mapping[str, Verdict]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -92,13 +97,37 @@ async def look(
         unreadable=unreadable,
         at=now,
         ended=ended(desired, running, inventory),
+        resting=_remembered(seen.resting, state),
     )
 
 
 def _guards(desired: Desired, state: ReadState, settings: Settings) -> Guards:
     passes = desired.policy.settle if settings.settles else 1
     streaks = {name: one.streak for name, one in state.readings().items()} if settings.settles else {}
-    return Guards(settling=Settling(passes=passes, streaks=streaks), lockdowns=state.lockdowns())
+    return Guards(
+        settling=Settling(passes=passes, streaks=streaks),
+        lockdowns=state.lockdowns(),
+        recent=_recent(state, settings),
+    )
+
+
+def _recent(state: ReadState, settings: Settings) -> Recent:
+    """What was done of late, by whomever: it is in the journal, so a restart forgets none of it."""
+    if not settings.counts_back:
+        return NOTHING
+    acted = state.acted(settings.now() - timedelta(seconds=settings.counts_back))
+    done = [one.action for one in acted if one.outcome is not OutcomeState.FAILED]
+    return Recent(
+        enabled=frozenset(one.strategy for one in done if one.kind is ActionKind.ENABLE),
+        stopped=frozenset(one.strategy for one in done if one.of_files),
+    )
+
+
+def _remembered(connections: tuple[str, ...], state: ReadState) -> Mapping[str, Verdict]:
+    if not connections:
+        return {}
+    known = state.readings()
+    return {name: known[name].reading.verdict if name in known else Verdict.UNKNOWN for name in connections}
 
 
 def open_runtimes(desired: Desired, state: ReadState) -> Mapping[str, Runtime]:

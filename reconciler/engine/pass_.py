@@ -223,7 +223,14 @@ def _report(
         plan=seen.plan,
         outcomes=outcomes,
     )
-    code = exit_code(report, seen.survey.secrets_errors, detailed=detailed, lost=lost, recovered=recovered)
+    code = exit_code(
+        report,
+        seen.survey.secrets_errors,
+        detailed=detailed,
+        lost=lost,
+        recovered=recovered,
+        resting=seen.resting,
+    )
     return replace(report, outcomes=(*recovered, *outcomes), exit_code=code)
 
 

@@ -28,7 +28,8 @@ class Settings:
     strategies; ``redactor`` learns every secret that the run decrypts. ``lock_timeout`` is in seconds,
     how long an apply waits for another one; ``notice`` is called with what a person may want to know
     meanwhile. ``commit`` is what the files are of, where that is known. ``settles``: what starts waits for
-    ``policy.settle``, as in the loop.
+    ``policy.settle``, as in the loop; ``counts_back``: for so many seconds what was done counts towards
+    the thresholds of later passes.
     """
 
     files: tuple[str, ...]
@@ -41,6 +42,7 @@ class Settings:
     lock_timeout: float = 0.0
     commit: str | None = None
     settles: bool = False
+    counts_back: float = 0.0
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     now: Callable[[], datetime] = utc_now
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

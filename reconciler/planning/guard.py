@@ -15,7 +15,7 @@ from reconciler.planning.hold import hold_back
 from reconciler.planning.lockdown import locked_down
 from reconciler.planning.settle import AT_ONCE, Settling, settled
 from reconciler.planning.suspend import IN_FORCE, OVER, suspended
-from reconciler.planning.thresholds import breaches
+from reconciler.planning.thresholds import NOTHING, Recent, breaches
 from reconciler.planning.windows import CHECK, within_windows
 
 #: The findings that say more, by what is guarded.
@@ -27,10 +27,14 @@ _WAITING: Final = frozenset({*THRESHOLD_CHECKS.values(), IN_FORCE, OVER, CHECK, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guards:
-    """What holds back beside the files: keys that must settle first, and emergency stops in force."""
+    """What holds back beside the files: keys that must settle first, emergency stops in force.
+
+    ``recent`` is what counts towards the limits already.
+    """
 
     settling: Settling = AT_ONCE
     lockdowns: Sequence[Lockdown] = ()
+    recent: Recent = NOTHING
 
 
 NO_GUARDS: Final = Guards()
@@ -60,7 +64,7 @@ def guard(
         return _kept_safe(action, left, unsafe)
 
     held = _whole_moves(tuple(map(waiting, actions)))
-    found = breaches(held, desired, running=running, now=now)
+    found = breaches(held, desired, running=running, now=now, recent=guards.recent)
     for breach in found:
         held = tuple(_within(action, breach) for action in held)
     return _whole_moves(held), found

@@ -14,15 +14,35 @@ from reconciler.model.plan import Action, ActionKind, Bound, Breach
 SMALL: Final = 2
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recent:
+    """The strategies that were enabled, and those that the files had stopped, a short while ago.
+
+    A loop does what many passes of one interval find; a limit that each of them kept would be none.
+    """
+
+    enabled: frozenset[str] = frozenset()
+    stopped: frozenset[str] = frozenset()
+
+
+NOTHING: Final = Recent()
+
+
 def breaches(
-    actions: Iterable[Action], desired: Desired, *, running: frozenset[str], now: datetime
+    actions: Iterable[Action],
+    desired: Desired,
+    *,
+    running: frozenset[str],
+    now: datetime,
+    recent: Recent = NOTHING,
 ) -> tuple[Breach, ...]:
     """The limits that ``actions`` exceed, at most one for enables and one for disables.
 
     Of disables only those count that come from the files alone. ``running`` are the ids of the
     strategies that this tool is in charge of and that may run now. Disables are a share of those
     that nothing else stops: else a pass that was killed after its stops for safety would find the
-    rest of the same files too much. Enables are a share of those that git wants to run.
+    rest of the same files too much. Enables are a share of those that git wants to run. What is
+    ``recent`` counts as well, each strategy once.
     """
     held, limits = tuple(actions), desired.policy.thresholds
     stopped = {action.strategy for action in held if action.of_files}
@@ -30,20 +50,26 @@ def breaches(
     sides = (
         _Side(
             guarded=Guarded.ENABLE,
-            count=sum(action.kind is ActionKind.ENABLE for action in held),
+            count=_count((action for action in held if action.kind is ActionKind.ENABLE), recent.enabled),
             of=sum(strategy.enabled for strategy in desired.strategies.values()),
             threshold=limits.enable,
         ),
         _Side(
             guarded=Guarded.DISABLE,
-            count=len(stopped),
-            of=len(running - unsafe),
+            count=_count((action for action in held if action.of_files), recent.stopped),
+            of=len((running - unsafe) | recent.stopped),
             threshold=limits.disable,
             emptied=not desired.strategies,
         ),
     )
     found = (_breach(side, _approved(side.guarded, desired, now)) for side in sides)
     return tuple(breach for breach in found if breach is not None)
+
+
+def _count(actions: Iterable[Action], recent: frozenset[str]) -> int:
+    """How many strategies; what is over alone exceeds nothing."""
+    new = {action.strategy for action in actions}
+    return len(new | recent) if new else 0
 
 
 def holds(approval: Approval, now: datetime) -> bool:

@@ -79,6 +79,12 @@ class ReadState:
         query = sa.select(schema.journal).order_by(schema.journal.c.id.desc()).limit(limit)
         return self._reader.read(lambda db: tuple(map(intent_of, db.execute(query))))
 
+    def acted(self, since: datetime) -> tuple[Intent, ...]:
+        """The actions that were begun at ``since`` or later, oldest first."""
+        journal = schema.journal
+        query = sa.select(journal).where(journal.c.intended_at >= since).order_by(journal.c.id)
+        return self._reader.read(lambda db: tuple(map(intent_of, db.execute(query))))
+
     def passes(self, *, limit: int = 100) -> tuple[PassRecord, ...]:
         """The latest passes, newest first."""
         query = sa.select(schema.passes).order_by(schema.passes.c.id.desc()).limit(limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 
@@ -135,3 +136,19 @@ def test_the_most_urgent_wins():
     assert exit_code(failing, secrets, lost=True) is ExitCode.PARTLY_APPLIED
     assert exit_code(report(finding("fail")), secrets, lost=True) is ExitCode.LOCK
     assert exit_code(report(finding("fail")), secrets) is ExitCode.SECRETS
+
+
+@pytest.mark.parametrize(
+    ("remembered", "code"),
+    [("pass", ExitCode.DONE), ("unknown", ExitCode.FAILED), ("fail", ExitCode.BLOCKED)],
+)
+@pytest.mark.parametrize("kind", ["hold", "unknown"])
+def test_a_connection_whose_turn_it_was_not_weighs_by_what_is_remembered(kind, remembered, code):
+    waits = replace(action(kind, "connection-test"), connection="b")
+    assert exit_code(report(actions=[waits]), resting={"b": Verdict(remembered)}) is code
+    assert exit_code(report(actions=[waits]), resting={"c": Verdict.PASS}) is ExitCode.FAILED
+
+
+def test_a_runtime_that_cannot_be_read_weighs_whosever_turn_it_is():
+    unreadable = replace(action("unknown"), connection="b")
+    assert exit_code(report(actions=[unreadable]), resting={"b": Verdict.PASS}) is ExitCode.FAILED

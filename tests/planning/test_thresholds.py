@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.checks import GUARD_CHECKS
-from reconciler.model.desired import Policy, Threshold, Thresholds
-from reconciler.model.plan import ActionKind, Bound
+from reconciler.model.desired import Desired, Guarded, Policy, Threshold, Thresholds
+from reconciler.model.plan import Action, ActionKind, Bound
+from reconciler.planning.guard import Guards
+from reconciler.planning.thresholds import Recent, breaches
 
 GUARDS = {"threshold-enable", "threshold-disable"}
 
@@ -318,3 +320,82 @@ def test_zero_lets_nothing_start_and_nothing_stop_for_the_files_alone(make, data
     for action in plan_of(make, world, desired).changes:
         assert action.kind is not ActionKind.ENABLE
         assert not action.of_files
+
+
+class TestWhatWasDoneOfLate:
+    """Several passes of one interval do not get past a limit that one pass keeps."""
+
+    def plan(self, make, *, want=0, stop=0, running=0, recent):
+        wanted, ran = ids(want), ids(running, "r")
+        strategies = [
+            *map(make.strategy, wanted),
+            *(make.strategy(id_, enabled=n >= stop) for n, id_ in enumerate(ran)),
+        ]
+        return make.plan(
+            make.desired(*strategies),
+            runtimes={"paper": make.running(*ran), "live": {}},
+            guards=Guards(recent=recent),
+        )
+
+    @pytest.mark.parametrize(
+        ("before", "now", "held"), [(5, 5, False), (5, 6, True), (10, 1, True), (11, 0, False)]
+    )
+    def test_starts_add_up(self, make, before, now, held):
+        plan = self.plan(make, want=now, recent=Recent(enabled=frozenset(ids(before, "b"))))
+        assert [(one.guarded, one.count) for one in plan.breaches] == (
+            [(Guarded.ENABLE, before + now)] if held else []
+        )
+        assert acting(plan) == ({} if held or not now else {"enable": now})
+
+    def test_one_that_starts_again_counts_once(self, make):
+        plan = self.plan(make, want=10, recent=Recent(enabled=frozenset(ids(10))))
+        assert acting(plan) == {"enable": 10}
+
+    @pytest.mark.parametrize(
+        ("before", "now", "held"), [(5, 5, False), (5, 6, True), (0, 10, False), (10, 1, True)]
+    )
+    def test_stops_by_the_files_add_up(self, make, before, now, held):
+        plan = self.plan(make, stop=now, running=30, recent=Recent(stopped=frozenset(ids(before, "b"))))
+        assert [(one.guarded, one.count, one.of) for one in plan.breaches] == (
+            [(Guarded.DISABLE, before + now, 30 + before)] if held else []
+        )
+
+    def test_the_share_is_of_all_that_ran_before_the_first_of_them(self, make):
+        """4 of 8 may stop at once; after 3 of them 1 more, and not half of the 5 that are left."""
+        gone = Recent(stopped=frozenset(ids(3, "b")))
+        assert acting(self.plan(make, stop=1, running=5, recent=gone)) == {"disable": 1}
+        assert acting(self.plan(make, stop=2, running=5, recent=gone)) == {}
+
+    def test_a_stop_for_safety_adds_to_nothing_and_waits_for_nothing(self, make):
+        action = Action(kind=ActionKind.DISABLE, strategy="x", runtime="paper", reason="", checks=("a",))
+        found = breaches(
+            [action],
+            make.desired(),
+            running=frozenset("x"),
+            now=datetime(2026, 11, 22, tzinfo=UTC),
+            recent=Recent(stopped=frozenset(ids(99))),
+        )
+        assert found == ()
+
+    @given(
+        batches=st.lists(st.sets(st.integers(0, 60), max_size=12), max_size=8),
+        limit=st.integers(0, 12),
+    )
+    def test_however_starts_are_split_no_more_come_through_than_at_once(self, batches, limit):
+        policy = limits(enable=Threshold(count=limit))
+        started: set[str] = set()
+        for batch in batches:
+            actions = [
+                Action(kind=ActionKind.ENABLE, strategy=f"s{n}", runtime="paper", reason="") for n in batch
+            ]
+            desired = Desired(files=("c.yaml",), policy=policy)
+            found = breaches(
+                actions,
+                desired,
+                running=frozenset(),
+                now=datetime(2026, 11, 22, tzinfo=UTC),
+                recent=Recent(enabled=frozenset(started)),
+            )
+            if not found:
+                started |= {action.strategy for action in actions}
+        assert len(started) <= limit
