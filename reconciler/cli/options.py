@@ -68,6 +68,17 @@ lock_timeout = option(
     metavar="SECONDS",
     help="How long an apply waits for another one to finish. [default: 0, not at all]",
 )
+interval = option(
+    "--interval",
+    type=Seconds(min=1, max=86_400),
+    metavar="SECONDS",
+    help="With --watch: within how many seconds each key is read again. [default: 60]",
+)
+listen = option(
+    "--listen",
+    metavar="HOST:PORT",
+    help="With --watch: answer /healthz and /readyz there; a port alone is heard on this machine only.",
+)
 timeout = option(
     "--timeout",
     type=Seconds(min=0.1, max=600),

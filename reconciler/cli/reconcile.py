@@ -22,6 +22,8 @@ from reconciler.planning.reader import from_json
 
 #: Bytes; a strategy takes about one thousand. An endless device must not fill the memory.
 _PLAN_LIMIT: Final = 50_000_000
+#: Seconds within which a loop reads each key again, unless told otherwise.
+INTERVAL: Final = 60.0
 
 
 def run(
@@ -29,6 +31,9 @@ def run(
     files: tuple[str, ...],
     dry_run: bool,
     yes: bool,
+    watch: bool,
+    interval: float | None,
+    listen: str | None,
     out: str | None,
     plan: str | None,
     targets: tuple[str, ...],
@@ -40,6 +45,10 @@ def run(
     **chosen: Any,  # noqa: ANN401 - the options that become Settings
 ) -> int:
     """Do the main job and give the exit code."""
+    if watch:
+        _sensible_watch(dry_run=dry_run, yes=yes, once=out or plan or detailed_exitcode)
+    elif interval or listen:
+        raise UsageError("--interval and --listen are for a loop", hint="add --watch")
     asks = not (dry_run or yes or plan)
     _sensible(dry_run=dry_run, yes=yes, out=out, plan=plan, detailed_exitcode=detailed_exitcode)
     if asks and not (sys.stdin.isatty() and output == "text"):
@@ -56,6 +65,8 @@ def run(
     reviewed = _read_plan(plan) if plan else None
     chosen |= {"files": configuration(files), "targets": targets}
     with settings_from(verbose=verbose, **chosen) as settings:
+        if watch:
+            return _watch(settings, show, interval=interval, listen=listen, audit=dry_run)
         if dry_run:
             return _dry_run(settings, show, out=out, detailed=detailed_exitcode)
         if reviewed:
@@ -75,6 +86,29 @@ def _sensible(
         raise UsageError("--out writes the plan of a dry run", hint="add --dry-run")
     if detailed_exitcode and not dry_run:
         raise UsageError("--detailed-exitcode goes with --dry-run", hint="add --dry-run")
+
+
+def _sensible_watch(*, dry_run: bool, yes: bool, once: object) -> None:
+    """Refuse what makes no sense again and again."""
+    if not (dry_run or yes):
+        raise UsageError(
+            "--watch goes on when nobody is there to ask",
+            hint="give --yes to apply again and again, or --dry-run to audit and change nothing",
+        )
+    if once:
+        raise UsageError(
+            "--plan, --out and --detailed-exitcode are for one run, so --watch does not go with them"
+        )
+
+
+def _watch(
+    settings: Settings, show: screen.Screen, *, interval: float | None, listen: str | None, audit: bool
+) -> ExitCode:
+    from reconciler.cli.watch import watch  # noqa: PLC0415 - brings a server, which one run has no use for
+    from reconciler.web.server import parse_listen  # noqa: PLC0415 - the same
+
+    where = parse_listen(listen) if listen else None
+    return watch(settings, show, interval=interval or INTERVAL, listen=where, audit=audit)
 
 
 def _read_plan(path: str) -> PlanFile:

@@ -54,6 +54,11 @@ class Root(LazyGroup):
 @options.files
 @options.option("--dry-run", is_flag=True, help="Show the plan and its findings; change nothing anywhere.")
 @options.option("--yes", is_flag=True, help="Apply without asking.")
+@options.option(
+    "--watch", is_flag=True, help="Again and again until told to end; with --yes, or with --dry-run to audit."
+)
+@options.interval
+@options.listen
 @options.option("--out", metavar="PATH", help="With --dry-run: write the plan to a file, for --plan.")
 @options.option("--plan", metavar="PATH", help="Apply exactly this reviewed plan, or exit 8.")
 @options.option("--detailed-exitcode", is_flag=True, help="With --dry-run: exit 2 when changes exist.")
@@ -80,7 +85,7 @@ def root(ctx: click.Context, /, **chosen: Any) -> None:  # noqa: ANN401 - click 
 
     Reads each API key live from its exchange, compares permissions, IP whitelist, account and expiry
     with the files, and enables a strategy only while every required check passes. Asks before it
-    applies; elsewhere than at a terminal it needs --yes or --plan.
+    applies; elsewhere than at a terminal it needs --yes or --plan. With --watch it does so for months.
     """
     if ctx.invoked_subcommand is not None:
         _hand_down(ctx)

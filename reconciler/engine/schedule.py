@@ -78,14 +78,19 @@ class Timetable:
         due = max(now + self._wait(failures), banned_until)
         self._turns[name] = Turn(due=due, failures=failures, banned_until=banned_until)
 
+    def stopped(self, name: str) -> None:
+        """Its reading was ended before it gave anything: it is due again."""
+        turn = self._turns.get(name, _NEW)
+        self._turns[name] = Turn(
+            due=max(self._clock(), turn.banned_until),
+            failures=turn.failures,
+            banned_until=turn.banned_until,
+        )
+
     def hasten(self, name: str) -> None:
         """Have it read in the next pass, unless it is being read or its exchange wants to hear nothing."""
-        turn = self._turns.get(name, _NEW)
-        if turn.due < math.inf:
-            now = self._clock()
-            self._turns[name] = Turn(
-                due=max(now, turn.banned_until), failures=turn.failures, banned_until=turn.banned_until
-            )
+        if self._turns.get(name, _NEW).due < math.inf:
+            self.stopped(name)
 
     def hasten_all(self) -> None:
         """:meth:`hasten` for every connection."""

@@ -111,6 +111,16 @@ def test_hastened_is_due_unless_it_is_being_read():
     assert [table.it.due(name) for name in "abc"] == [True, True, False]
 
 
+def test_a_reading_that_was_ended_is_due_again_but_for_a_ban():
+    table = Table()
+    table.it.begun("a")
+    table.it.failed("b", retry_after=100)
+    table.it.begun("b")
+    for name in "ab":
+        table.it.stopped(name)
+    assert [table.it.due(name) for name in "ab"] == [True, False]
+
+
 @pytest.mark.parametrize("kept", [(), ("a",)])
 def test_what_left_the_files_leaves_the_timetable(kept):
     table = Table()

@@ -66,6 +66,7 @@ async def test_what_an_exchange_tells_anybody_is_asked_again_in_time(world, open
     assert (await eye.read(target)).failure is None
     assert asked(sandbox) == PUBLIC
     clock.pass_(moved)
+    sandbox.scenario.exchanges["kucoin"].clock_offset_ms = moved * 1000
     await eye.read(target)
     assert asked(sandbox) == again
 

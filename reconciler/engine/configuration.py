@@ -1,0 +1,142 @@
+"""The files over months: what they want now, and what they last wanted while they are broken."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from reconciler.desired.disk import Disk
+from reconciler.engine.files import read
+from reconciler.model.desired import Desired
+from reconciler.model.errors import ReconcilerError
+
+#: Seconds for which files that changed must stay as they are before they are read: a checkout writes
+#: them one after the other, and half of it may be a valid configuration that nobody wants.
+CALM: Final = 0.5
+#: So often that is waited for; files that never come to rest are taken as they are at the next pass.
+_ATTEMPTS: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signature:
+    """Tells any change of the configuration by content, of secret files by what the disk says of them."""
+
+    files: bytes
+    secrets: tuple[tuple[int, ...] | None, ...]
+
+
+class Configuration:
+    """The last good configuration of some files, and what is wrong with the present ones.
+
+    ``sleep`` waits for files to come to rest.
+    """
+
+    def __init__(self, files: Sequence[str], *, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._files = tuple(files)
+        self._sleep = sleep
+        self._seen: _Signature | None = None
+        self._desired: Desired | None = None
+        self.problem: ReconcilerError | None = None
+
+    @property
+    def desired(self) -> Desired | None:
+        """What the last good files want; ``None`` before any were good."""
+        return self._desired
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether :attr:`desired` is not what the files say now."""
+        return self.problem is not None and self._desired is not None
+
+    def changed(self) -> bool:
+        """Whether anything is different from when it was last read: cheap, and quotes nothing."""
+        return self._signature() != self._seen
+
+    async def candidate(self) -> Desired | None:
+        """What changed files want; ``None`` where nothing changed, or nothing good came of it.
+
+        Call :meth:`accept` or :meth:`refuse` for what this gave.
+        """
+        signature = await self._at_rest()
+        if signature is None or signature == self._seen:
+            return None
+        self._seen = signature
+        try:
+            return read(self._files)
+        except ReconcilerError as error:
+            self.refuse(error)
+            return None
+
+    def accept(self, desired: Desired) -> None:
+        """It is the last good configuration from now on."""
+        self._desired, self.problem = desired, None
+        if self._seen:
+            self._seen = replace(self._seen, secrets=self._secrets())  # of other files than before
+
+    def refuse(self, error: ReconcilerError) -> None:
+        """The present files cannot be used, for this reason."""
+        self.problem = error
+
+    def again(self) -> None:
+        """Read the files at the next :meth:`candidate` whether they changed or not."""
+        self._seen = None
+
+    def folders(self) -> frozenset[Path]:
+        """Every folder in which a change could matter, where links are followed and where they stand."""
+        return frozenset(folder for folder in self._folders() if folder.is_dir())
+
+    async def _at_rest(self) -> _Signature | None:
+        """The signature of files that stay as they are; ``None`` while they keep changing."""
+        before = self._signature()
+        for _ in range(_ATTEMPTS):
+            if self._seen is None or before == self._seen:
+                return before
+            await self._sleep(CALM)
+            after = self._signature()
+            if after == before:
+                return after
+            before = after
+        return None
+
+    def _signature(self) -> _Signature:
+        found, digest = Disk().find(self._files), hashlib.sha256()
+        for source in found.sources:
+            digest.update(repr((source.file, source.root, len(source.data))).encode("utf-8", "replace"))
+            digest.update(source.data)
+        for problem in found.problems:
+            digest.update(repr(problem).encode("utf-8", "replace"))
+        return _Signature(files=digest.digest(), secrets=self._secrets())
+
+    def _secrets(self) -> tuple[tuple[int, ...] | None, ...]:
+        return tuple(_stat(file) for file in self._secret_files())
+
+    def _secret_files(self) -> Iterable[str]:
+        known = self._desired.connections.values() if self._desired else ()
+        return sorted({one.credentials.file for one in known if not one.credentials.inline})
+
+    def _folders(self) -> Iterator[Path]:
+        for file in (*self._files, *self._secret_files()):
+            for path in (Path(file), Path(os.path.realpath(file))):
+                yield path.absolute() if path.is_dir() else path.absolute().parent
+        for file in self._files:
+            if Path(file).is_dir():
+                yield from _below(Path(file).absolute())
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Every folder below ``folder`` that may hold configuration."""
+    for here, folders, _ in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield Path(here)
+
+
+def _stat(file: str) -> tuple[int, ...] | None:
+    try:
+        found = Path(file).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode
