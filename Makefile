@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pytest lint types contracts wheel pipelines docs bench clean
+.PHONY: help demo test pytest lint types contracts wheel pipelines docs bench soak clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,11 @@ bench: $(VENV)/.dev ## Print the benchmarks' figures
 	$(BIN)/python bench/review.py
 	$(BIN)/python bench/pass.py --exchanges all
 	$(BIN)/python bench/pass.py --exchanges all --failing 100
+
+soak: $(VENV)/.dev ## Half an hour: the loop over 500 connections for ten minutes, and longer profiles of the generated tests
+	$(BIN)/python bench/soak.py
+	MACHINE_STEPS=50000 $(BIN)/python -m pytest -n $(WORKERS) tests/e2e/test_state_machine.py
+	CRASH_POINTS=10000 $(BIN)/python -m pytest -n $(WORKERS) tests/crash
 
 clean: ## Remove what was built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -45,7 +45,7 @@ from reconciler.state.database import writer
 from reconciler.state.store import open_for_reading, open_for_writing
 
 #: How many steps run in CI; the longer profile of ``make soak`` sets the variable.
-STEPS = int(os.environ.get("RECONCILER_TEST_STEPS", "10000"))
+STEPS = int(os.environ.get("MACHINE_STEPS", "10000"))
 SHARDS = 4
 LENGTH = 50
 #: Not the real time: the exchanges are told to go by the clock of the machine.
