@@ -72,6 +72,7 @@ def reading_of(report: ConnectionReport) -> Reading:
     found_ = gate(report, permits=permits)
     return Reading(
         connection=report.connection.id,
+        exchange=report.connection.exchange,
         at=report.observation.observed_at,
         status=report.status,
         verdict=found_.verdict,

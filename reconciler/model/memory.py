@@ -18,9 +18,11 @@ class Reading:
 
     ``verdict`` is that of all blocking checks together, and ``checks`` names those that did not pass.
     ``key`` is what the exchange said of the key, JSON-like; ``None`` where it said nothing this time.
+    ``exchange`` is ``None`` for a reading that an older release kept.
     """
 
     connection: str
+    exchange: str | None = None
     at: datetime
     status: Status
     verdict: Verdict
@@ -110,6 +112,16 @@ class Lockdown:
     since: datetime
     by: str
     reason: str
+
+    def covers(self, connection: str | None, exchange: str | None) -> bool:
+        """Whether it is about this connection. One of an exchange that nobody knows is of every exchange."""
+        match self.scope:
+            case Scope.ALL:
+                return True
+            case Scope.CONNECTION:
+                return connection == self.scope_id
+            case Scope.EXCHANGE:
+                return exchange is None or exchange == self.scope_id
 
     def __str__(self) -> str:
         """``lockdown 3 of exchange mexc``."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler.model.desired import Desired
-from reconciler.model.memory import Lockdown, Scope
+from reconciler.model.memory import Lockdown
 from reconciler.model.plan import Action, ActionKind
 from reconciler.planning.hold import hold_back
 
@@ -18,14 +18,8 @@ _RUNS = frozenset({ActionKind.CHANGE, ActionKind.HOLD, ActionKind.NONE, ActionKi
 
 def covers(one: Lockdown, connection: str | None, desired: Desired) -> bool:
     """Whether ``one`` is about this connection; one that the files no longer name is of every exchange."""
-    match one.scope:
-        case Scope.ALL:
-            return True
-        case Scope.CONNECTION:
-            return connection == one.scope_id
-        case Scope.EXCHANGE:
-            found = desired.connections.get(connection or "")
-            return found is None or found.exchange == one.scope_id
+    found = desired.connections.get(connection or "")
+    return one.covers(connection, found.exchange if found else None)
 
 
 def locked_down(

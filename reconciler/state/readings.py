@@ -62,6 +62,7 @@ def _row(reading: Reading, before: Remembered | None) -> dict[str, Any]:
     key = reading.key if reading.key is not None or before is None else before.reading.key
     return {
         "connection": reading.connection,
+        "exchange": reading.exchange,
         "at": reading.at,
         "status": reading.status.value,
         "verdict": reading.verdict.value,
@@ -77,6 +78,7 @@ def _remembered(row: Row[Any]) -> Remembered:
     return Remembered(
         reading=Reading(
             connection=row.connection,
+            exchange=row.exchange,
             at=row.at,
             status=Status(row.status),
             verdict=Verdict(row.verdict),

@@ -63,6 +63,7 @@ readings: Final = sa.Table(
     "readings",
     metadata,
     sa.Column("connection", sa.Text, primary_key=True),
+    sa.Column("exchange", sa.Text),
     sa.Column("at", Instant, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("verdict", sa.Text, nullable=False),

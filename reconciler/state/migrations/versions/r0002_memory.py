@@ -36,6 +36,7 @@ def _create_what_was_read() -> None:
     op.create_table(
         "readings",
         sa.Column("connection", sa.Text, primary_key=True),
+        sa.Column("exchange", sa.Text),
         sa.Column("at", _MOMENT, nullable=False),
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("verdict", sa.Text, nullable=False),
