@@ -10,7 +10,8 @@ from typing import Final, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from reconciler.model.errors import UsageError
-from reconciler.state.sqlite import ReadOnlyFile, WritableFile, locate
+from reconciler.state.sqlite import ReadOnlyFile, WritableFile
+from reconciler.state.sqlite_file import locate
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from reconciler.model.errors import StateError
+from reconciler.state import revisions
 from reconciler.state.schema import HEAD, REVISIONS
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -25,27 +25,14 @@ def revision(connection: Connection) -> str:
     Raise :class:`StateError` when the database is not ours, or was written by a newer release.
     """
     if not sa.inspect(connection).has_table("alembic_version"):
-        raise StateError(
-            "the state database holds tables, but not this tool's",
-            hint="name another --state (a file, a database, or a schema by search_path); nothing was touched",
-        )
+        raise revisions.not_ours()
     found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all()
-    if len(found) == 1 and found[0] in REVISIONS:
-        return str(found[0])
-    raise StateError(
-        f"the state has a schema that this release does not know (it knows up to {HEAD})",
-        hint="it was written by a newer release: upgrade reconciler here, or name another --state",
-    )
+    return revisions.one_of(found, REVISIONS)
 
 
 def require_head(connection: Connection) -> None:
     """Raise :class:`StateError` unless the schema is exactly ours. For readers, who never migrate."""
-    found = revision(connection)
-    if found != HEAD:
-        raise StateError(
-            f"the state has schema {found}, this release reads {HEAD}",
-            hint="run `reconcile` (an apply) once: it migrates the state, which a dry run never does",
-        )
+    revisions.require(revision(connection), HEAD)
 
 
 def migrate(connection: Connection) -> None:

@@ -19,11 +19,11 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.types.json import set_json_dumps
 from sqlalchemy import Connection, Engine, NullPool, Pool, QueuePool, event
+from sqlalchemy.exc import SQLAlchemyError
 
-from reconciler.model.errors import StateError
 from reconciler.state.address import Address, parse
 from reconciler.state.migrate import is_empty, migrate, require_head
-from reconciler.state.postgres_trouble import translated
+from reconciler.state.postgres_trouble import no_schema, translated
 from reconciler.state.sqlite import in_memory
 
 __all__ = ["ReadOnlyServer", "WritableServer", "parse"]
@@ -50,7 +50,7 @@ class ReadOnlyServer:
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """What ``work`` gives. A database without tables reads as empty ones."""
-        with translated(self._address), _connected(self._engine) as connection:
+        with translated(self._address, SQLAlchemyError), _connected(self._engine) as connection:
             _require_schema(connection)
             if not is_empty(connection):
                 require_head(connection)
@@ -72,12 +72,12 @@ class WritableServer:
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """What ``work`` gives, within one snapshot that waits for no writer."""
-        with translated(self._address), _connected(self._engine) as connection:
+        with translated(self._address, SQLAlchemyError), _connected(self._engine) as connection:
             return work(connection)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """What ``work`` gives, in one transaction that no other writer can interleave with."""
-        with translated(self._address), self._engine.begin() as connection:
+        with translated(self._address, SQLAlchemyError), self._engine.begin() as connection:
             return work(connection)
 
     def now(self, connection: Connection) -> datetime:
@@ -98,10 +98,7 @@ def _prepared(connection: Connection) -> None:
 def _require_schema(connection: Connection) -> None:
     """Have a schema to work in: without one every table seems to be absent."""
     if connection.execute(sa.text("SELECT current_schema()")).scalar_one() is None:
-        raise StateError(
-            "no schema of the state's search_path is there for this user",
-            hint="create it (CREATE SCHEMA …) and grant this user USAGE and CREATE on it",
-        )
+        raise no_schema()
 
 
 def _engine(address: Address, pool: type[Pool], *, patience: float = PATIENCE) -> Engine:

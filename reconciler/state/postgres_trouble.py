@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Final
 
 import psycopg
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconciler.model.errors import StateError
 from reconciler.state.address import Address
@@ -74,12 +73,15 @@ _OTHER: Final = ("could not be used", "look into the server's log")
 
 
 @contextlib.contextmanager
-def translated(address: Address) -> Iterator[None]:
-    """Turn what the server and its driver raise into :class:`StateError` with cause and fix."""
+def translated(address: Address, above: type[Exception] = psycopg.Error) -> Iterator[None]:
+    """Turn what the server and its driver raise into :class:`StateError` with cause and fix.
+
+    ``above`` is what a library above the driver raises; its ``orig`` is then what the driver raised.
+    """
     try:
         yield
-    except (SQLAlchemyError, psycopg.Error) as error:
-        origin = (error.orig if isinstance(error, DBAPIError) else None) or error
+    except (above, psycopg.Error) as error:
+        origin = getattr(error, "orig", None) or error
         raise _explained(address, origin, lost=_lost(error)) from error
     except ValueError as error:
         raise StateError(
@@ -87,9 +89,17 @@ def translated(address: Address) -> Iterator[None]:
         ) from error
 
 
+def no_schema() -> StateError:
+    """What is raised where a database has no schema to work in: every table then seems to be absent."""
+    return StateError(
+        "no schema of the state's search_path is there for this user",
+        hint="create it (CREATE SCHEMA …) and grant this user USAGE and CREATE on it",
+    )
+
+
 def _lost(error: Exception) -> bool:
     """Whether there was a connection, which is gone."""
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+    return bool(getattr(error, "connection_invalidated", False))
 
 
 def _explained(address: Address, origin: BaseException, *, lost: bool) -> StateError:

@@ -9,12 +9,13 @@ from typing import Any, Final, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from reconciler.state import revisions
+
 Json: TypeAlias = Any
 """What JSON can hold: mapping, list, text, number, bool or None."""
 
-#: Every revision of the schema, oldest first. A test holds it to the migrations that ship.
-REVISIONS: Final = ("0001", "0002")
-HEAD: Final = REVISIONS[-1]
+REVISIONS: Final = revisions.REVISIONS
+HEAD: Final = revisions.HEAD
 
 OUTCOMES: Final = ("done", "failed", "not_tried", "unknown")
 KINDS: Final = ("disable", "change", "enable")

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from reconciler.model.errors import StateError
 
 _RESTORE: Final = (
@@ -36,11 +34,14 @@ _CAUSES: Final = {
 
 
 @contextlib.contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite, the driver and the system raise into :class:`StateError` with cause and fix."""
+def translated(path: Path, above: type[Exception] = sqlite3.Error) -> Iterator[None]:
+    """Turn what SQLite, the driver and the system raise into :class:`StateError` with cause and fix.
+
+    ``above`` is what a library above the driver raises; its ``orig`` is then what the driver raised.
+    """
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except (above, sqlite3.Error) as error:
         origin = getattr(error, "orig", None) or error
         raise _explained(path, getattr(origin, "sqlite_errorname", "")) from error
     except OSError as error:

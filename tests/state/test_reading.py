@@ -13,7 +13,7 @@ from reconciler.model.finding import Verdict
 from reconciler.model.live import Status
 from reconciler.model.memory import Reading
 from reconciler.state import schema
-from reconciler.state.sqlite import locate
+from reconciler.state.sqlite_file import locate
 from reconciler.state.store import open_for_reading, open_for_writing
 
 
