@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from reconciler.cli.durations import Duration
 from reconciler.cli.passwords import warn_of_password
 
 #: Not shown by ``show_default``: in ``reconcile --state URL COMMAND --help`` click would show that URL.
@@ -103,6 +104,21 @@ output = option(
     default="text",
     show_default=True,
     help="What is written to standard output.",
+)
+text_or_json = option(
+    "--output",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="What is written to standard output.",
+)
+max_age = option(
+    "--max-age",
+    type=Duration(),
+    default="15m",
+    show_default=True,
+    metavar="DURATION",
+    help="How old evidence may be before it counts no more: 90s, 15m, 2h.",
 )
 output_file = option(
     "--output-file",

@@ -16,6 +16,9 @@ COMMANDS = {
     "validate": ("reconciler.cli.validate", "Check the files without any key and without the network."),
     "diff": ("reconciler.cli.diff", "Say what a pull request changes, without any key."),
     "check": ("reconciler.cli.check", "Read keys live and judge them, strategies aside."),
+    "gate": ("reconciler.cli.gate", "Say by its exit code whether a strategy may run right now."),
+    "status": ("reconciler.cli.status", "Show what the last passes found, by the state alone."),
+    "history": ("reconciler.cli.history", "Say who did what, why, when and from which commit."),
     "connect": (
         "reconciler.cli.connect",
         "Add a connection: take its key without echo, encrypt it, test it.",

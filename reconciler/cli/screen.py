@@ -8,15 +8,16 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from reconciler.model.errors import UsageError
-from reconciler.model.result import Result
-from reconciler.model.review import Review
 from reconciler.output.clean import encodable
 from reconciler.output.options import Options
+
+if TYPE_CHECKING:
+    from reconciler.model.result import Result
 
 MAX_WIDTH = 100
 
@@ -64,6 +65,8 @@ class Screen:
 
 def _at(result: Result, options: Options) -> Options:
     """The options for a result that names its files from the top of a repository, wherever we run."""
+    from reconciler.model.review import Review  # noqa: PLC0415 - a command without a result needs none of it
+
     return replace(options, folder=result.top, root=result.top) if isinstance(result, Review) else options
 
 

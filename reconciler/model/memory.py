@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from reconciler.model.finding import Subject, Verdict
 from reconciler.model.live import Status
+
+#: How far the clocks of hosts that share a state may be apart before what one wrote is of the future.
+SKEW: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

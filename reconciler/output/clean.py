@@ -19,7 +19,10 @@ _RUNNER_COMMAND: Final = re.compile(r"::(?=[A-Za-z][A-Za-z-]*(?:\s[^:]*)?::)|##(
 _UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
 #: What our own screens use beyond ASCII, and what stands for it where a stream cannot carry it.
-_FALLBACKS: Final = str.maketrans({"→": "->", "·": "-", "…": "...", "✓": "=", "✗": "x", "»": ">"})
+_FALLBACKS: Final = str.maketrans(
+    {"→": "->", "·": "-", "…": "...", "✓": "=", "✗": "x", "»": ">"}
+    | {"▇": "c", "▅": "d", "▃": "r", "▁": "u", "░": "n"}  # readings: connected, degraded, rejected, …
+)
 
 
 def clean(text: str) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.model.diagnosis import Diagnosis, State
-from reconciler.output import text
-from reconciler.output.document import BLANK, WIDTH, Line, Role, Span, labelled, text_line
+from reconciler.output.document import BLANK, WIDTH, Line, Role, Span, labelled, plain, text_line
 from reconciler.output.words import counted
 
 _WORDS = {State.OK: "ok", State.WARN: "warning", State.FAIL: "failed"}
@@ -14,7 +13,7 @@ _WORDS = {State.OK: "ok", State.WARN: "warning", State.FAIL: "failed"}
 
 def render(found: Sequence[Diagnosis], *, width: int = WIDTH) -> str:
     """Everything that was found; the last line is ``doctor: 7 ok, 1 warning, 0 failed``."""
-    return text.paint([*_lines(found), BLANK, _last(found)], width=width)
+    return plain([*_lines(found), BLANK, _last(found)], width)
 
 
 def _lines(found: Iterable[Diagnosis]) -> Iterator[Line]:

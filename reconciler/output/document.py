@@ -118,6 +118,11 @@ def layout(lines: Iterable[Line], width: int) -> Iterator[Row]:
         yield from wrap(line, max(width, MIN_WIDTH))
 
 
+def plain(lines: Iterable[Line], width: int = WIDTH) -> str:
+    """``lines`` as plain text, each row ended by a newline."""
+    return "".join("".join(span.text for span in row) + "\n" for row in layout(lines, width))
+
+
 def _spans(parts: Iterable[Span | str]) -> Iterator[Span]:
     return (Span(part) if isinstance(part, str) else part for part in parts)
 

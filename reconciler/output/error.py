@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from reconciler.model.errors import ReconcilerError
 from reconciler.model.report import concerns_of
-from reconciler.output import text
-from reconciler.output.document import BLANK, WIDTH, text_line
+from reconciler.output.document import BLANK, WIDTH, plain, text_line
 from reconciler.output.problems import concern_lines, error_count
 
 
@@ -15,4 +14,4 @@ def render_error(error: ReconcilerError, *, width: int = WIDTH) -> str:
     lines = list(concern_lines(found))
     if len(found) > 1:
         lines += [BLANK, text_line(error_count(found))]
-    return text.paint(lines, width=width)
+    return plain(lines, width)

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from reconciler.exchanges.docs import told
 from reconciler.exchanges.interface import Exchange
-from reconciler.output import text
-from reconciler.output.document import BLANK, WIDTH, Line, Role, Span, labelled, text_line
+from reconciler.output.document import BLANK, WIDTH, Line, Role, Span, labelled, plain, text_line
 from reconciler.output.json import FORMAT_VERSION, Object, dumps
 from reconciler.output.words import counted
 
@@ -32,7 +31,7 @@ def render_text(
     count = (
         f"{counted(len(own), 'exchange')}, {counted(len(rest), 'other')}, {len(refused)} that cannot be read"
     )
-    return text.paint([*lines, text_line(f"exchanges: {count}")], width=width)
+    return plain([*lines, text_line(f"exchanges: {count}")], width)
 
 
 def render_json(

@@ -10,6 +10,9 @@ from typing import Any, Final
 _SHORT: Final = 8
 
 
+_SPANS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
 def iso(moment: datetime) -> str:
     """``2026-11-22T10:00:00Z``: UTC, whole seconds. A moment without a zone is taken as UTC."""
     aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -23,6 +26,14 @@ def day(moment: datetime, now: datetime) -> str:
         return f"{moment.date()} (today)"
     distance = counted(abs(days), "day")
     return f"{moment.date()} (in {distance})" if days > 0 else f"{moment.date()} ({distance} ago)"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long it is since ``moment``, roughly: ``12 seconds ago``, ``3 hours ago``, ``in 2 days``."""
+    seconds = (now - moment).total_seconds()
+    size, unit = next((size, unit) for size, unit in _SPANS if abs(seconds) >= 2 * size or size == 1)
+    count = counted(int(abs(seconds) // size), unit)
+    return f"in {count}" if seconds < 0 else f"{count} ago"
 
 
 def counted(number: int, word: str) -> str:

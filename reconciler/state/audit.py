@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -23,6 +24,8 @@ from reconciler.state.schema import audit, audit_head
 #: What the first line is chained to.
 GENESIS: Final = "0" * 64
 _HEAD: Final = "audit"
+#: Lines that are read at once.
+_PAGE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,16 +65,17 @@ def read(db: Connection, *, after: int = 0, limit: int | None = None) -> tuple[R
     return tuple(_recorded(row) for row in db.execute(query))
 
 
-def newest(db: Connection, *, limit: int) -> tuple[Recorded, ...]:
-    """The last ``limit`` events, oldest first."""
-    query = sa.select(audit).order_by(audit.c.seq.desc()).limit(limit)
-    return tuple(reversed([_recorded(row) for row in db.execute(query)]))
+def latest(db: Connection, wanted: Callable[[Event], bool], *, limit: int) -> tuple[Recorded, ...]:
+    """The last ``limit`` of the events that are wanted, oldest first."""
+    events = map(_recorded, _rows(db, newest_first=True))
+    found = list(islice((one for one in events if wanted(one.event)), limit))
+    return tuple(reversed(found))
 
 
 def faults(db: Connection) -> Iterator[str]:
     """What is wrong with the log, in sentences; nothing where every line is as it was written."""
     end = Head()
-    for row in db.execute(sa.select(audit).order_by(audit.c.seq)):
+    for row in _rows(db):
         if row.seq != end.seq + 1:
             yield f"record {end.seq + 1} is missing" + (
                 f" (to {row.seq - 1})" if row.seq > end.seq + 2 else ""
@@ -91,6 +95,19 @@ def hash_of(db: Connection, seq: int) -> str | None:
     """The hash of the line with this number; ``None`` where there is no such line."""
     found: str | None = db.execute(sa.select(audit.c.hash).where(audit.c.seq == seq)).scalar_one_or_none()
     return GENESIS if seq == 0 else found
+
+
+def _rows(db: Connection, *, newest_first: bool = False) -> Iterator[Row[Any]]:
+    """Every line by its number, in pages, so that a log of years is never held at once."""
+    number, last = audit.c.seq, None
+    query = sa.select(audit).order_by(number.desc() if newest_first else number).limit(_PAGE)
+    while True:
+        beyond = sa.true() if last is None else number < last if newest_first else number > last
+        page = db.execute(query.where(beyond)).all()
+        yield from page
+        if len(page) < _PAGE:
+            return
+        last = page[-1].seq
 
 
 def _spelt(event: Event) -> str:

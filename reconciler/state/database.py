@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from reconciler.model.errors import UsageError
 from reconciler.state.sqlite import ReadOnlyFile, WritableFile
 from reconciler.state.sqlite_file import locate
+from reconciler.state.url import driver, on_server
 
 T = TypeVar("T")
-
-_SERVERS: Final = ("postgresql", "postgres", "postgresql+psycopg")
 
 
 class Reader(Protocol):
@@ -42,7 +39,7 @@ def reader(url: str) -> Reader:
     """The database that ``url`` names, to read without a trace. Raise :class:`UsageError` for none."""
     if not on_server(url):
         return ReadOnlyFile(locate(url))
-    with _driver():
+    with driver():
         from reconciler.state.postgres import ReadOnlyServer, parse  # noqa: PLC0415 - needs the extra
     return ReadOnlyServer(parse(url))
 
@@ -54,34 +51,6 @@ def writer(url: str) -> Writer:
     """
     if not on_server(url):
         return WritableFile(locate(url))
-    with _driver():
+    with driver():
         from reconciler.state.postgres import WritableServer, parse  # noqa: PLC0415 - needs the extra
     return WritableServer(parse(url))
-
-
-def on_server(url: str) -> bool:
-    """Whether ``url`` names a PostgreSQL database; ``False`` for a file.
-
-    Raise :class:`UsageError` for any other scheme; a URL is never quoted, it could hold a password.
-    """
-    scheme, separator, _ = url.partition("://")
-    if not separator or scheme == "sqlite":
-        return False
-    if scheme in _SERVERS:
-        return True
-    raise UsageError(
-        "--state names neither a SQLite file nor a PostgreSQL database",
-        hint="write a path, sqlite:///path/to/state.db, or postgresql://user@host/database",
-    )
-
-
-@contextmanager
-def _driver() -> Iterator[None]:
-    """Say what to install when the driver for servers, or the library under it, is not there."""
-    try:
-        yield
-    except ImportError:
-        raise UsageError(
-            "--state names a PostgreSQL database, and the driver for it is not installed",
-            hint="install it with: pip install 'reconciler[postgres]'",
-        ) from None

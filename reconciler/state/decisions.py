@@ -7,23 +7,17 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from reconciler.model.errors import UsageError
-from reconciler.model.finding import Subject, Verdict
-from reconciler.model.memory import Condition, Lockdown, May, Permit, Scope
+from reconciler.model.memory import Condition, Lockdown, Permit, Scope
 from reconciler.state import schema
+from reconciler.state.rows import condition_of, lockdown_of, permit_of
 
 
 def permits(db: Connection) -> Mapping[str, Permit]:
     """The last decision about each strategy in the files, by its id."""
-    return {row.strategy: _permit(row) for row in db.execute(sa.select(schema.permits))}
-
-
-def permit(db: Connection, strategy: str) -> Permit | None:
-    """The last decision about one strategy."""
-    row = db.execute(sa.select(schema.permits).where(schema.permits.c.strategy == strategy)).one_or_none()
-    return _permit(row) if row else None
+    return {row["strategy"]: permit_of(row) for row in db.execute(sa.select(schema.permits)).mappings()}
 
 
 def record_permits(db: Connection, new: Iterable[Permit], *, keep: Collection[str]) -> None:
@@ -44,7 +38,7 @@ def conditions(db: Connection) -> tuple[Condition, ...]:
         schema.conditions.c.subject_id,
         schema.conditions.c.check,
     )
-    return tuple(_condition(row) for row in db.execute(query))
+    return tuple(map(condition_of, db.execute(query).mappings()))
 
 
 def record_conditions(db: Connection, now: Iterable[Condition]) -> None:
@@ -64,8 +58,8 @@ def record_conditions(db: Connection, now: Iterable[Condition]) -> None:
 def lockdowns(db: Connection) -> tuple[Lockdown, ...]:
     """Those in force, the oldest first."""
     table = schema.lockdowns
-    rows = db.execute(sa.select(table).where(table.c.lifted_at.is_(None)).order_by(table.c.id))
-    return tuple(_lockdown(row) for row in rows)
+    query = sa.select(table).where(table.c.lifted_at.is_(None)).order_by(table.c.id)
+    return tuple(map(lockdown_of, db.execute(query).mappings()))
 
 
 def declare(
@@ -113,18 +107,6 @@ def _permit_row(one: Permit) -> dict[str, Any]:
     }
 
 
-def _permit(row: Row[Any]) -> Permit:
-    return Permit(
-        strategy=row.strategy,
-        runtime=row.runtime,
-        connection=row.connection,
-        may=May(row.may),
-        why=row.why,
-        checks=tuple(row.checks),
-        at=row.at,
-    )
-
-
 def _condition_row(one: Condition) -> dict[str, Any]:
     return {
         "subject": one.subject.value,
@@ -135,26 +117,3 @@ def _condition_row(one: Condition) -> dict[str, Any]:
         "evidence": one.evidence,
         "since": one.since,
     }
-
-
-def _condition(row: Row[Any]) -> Condition:
-    return Condition(
-        subject=Subject(row.subject),
-        subject_id=row.subject_id,
-        check=row.check,
-        verdict=Verdict(row.verdict),
-        blocks=row.blocks,
-        evidence=row.evidence,
-        since=row.since,
-    )
-
-
-def _lockdown(row: Row[Any]) -> Lockdown:
-    return Lockdown(
-        id=row.id,
-        scope=Scope(row.scope),
-        scope_id=row.scope_id,
-        since=row.since,
-        by=row.by,
-        reason=row.reason,
-    )

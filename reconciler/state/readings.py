@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from reconciler.model.finding import Verdict
-from reconciler.model.live import Status
 from reconciler.model.memory import LETTERS, Reading, Remembered
+from reconciler.state.rows import reading_of
 from reconciler.state.schema import plain, readings
 
 #: How many readings are remembered in one letter each.
@@ -76,15 +76,7 @@ def _row(reading: Reading, before: Remembered | None) -> dict[str, Any]:
 
 def _remembered(row: Row[Any]) -> Remembered:
     return Remembered(
-        reading=Reading(
-            connection=row.connection,
-            exchange=row.exchange,
-            at=row.at,
-            status=Status(row.status),
-            verdict=Verdict(row.verdict),
-            checks=tuple(row.checks),
-            key=row.key,
-        ),
+        reading=reading_of(row._mapping),  # noqa: SLF001 - public name
         unknown_since=row.unknown_since,
         streak=row.streak,
         recent=row.recent,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from reconciler.model.event import Recorded
+from reconciler.model.event import Event, Recorded
 from reconciler.model.memory import Condition, Lockdown, Permit, Remembered
 from reconciler.model.plan import InventoryItem, RunningStrategy
 from reconciler.state import audit, decisions, ledger, readings, schema
@@ -50,6 +50,10 @@ class ReadState:
     def events(self, *, after: int = 0, limit: int | None = None) -> tuple[Recorded, ...]:
         """What the audit log holds beyond the number ``after``, oldest first."""
         return self._reader.read(lambda db: audit.read(db, after=after, limit=limit))
+
+    def latest_events(self, wanted: Callable[[Event], bool], *, limit: int) -> tuple[Recorded, ...]:
+        """The last ``limit`` of the events that are ``wanted``, oldest first."""
+        return self._reader.read(lambda db: audit.latest(db, wanted, limit=limit))
 
     def audit_head(self) -> audit.Head:
         """The number and the hash of the newest event."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import jsonschema
 import pytest
 
-from reconciler.planning import from_json
+from reconciler.planning.reader import from_json
 from reconciler.resources import schema
 from reconciler.state.store import open_for_reading
 

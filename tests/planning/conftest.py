@@ -38,7 +38,7 @@ from reconciler.model.finding import Finding, Subject, Verdict
 from reconciler.model.live import Failure, FailureKind, KeyReport, Observation
 from reconciler.model.plan import ActionKind, InventoryItem, Plan, RunningStrategy
 from reconciler.model.report import ConnectionReport, Mode, Report
-from reconciler.planning import make_plan
+from reconciler.planning.plan import make_plan
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MARK = Mark(file="connections.yaml", line=3)

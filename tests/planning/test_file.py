@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from reconciler import resources
 from reconciler.model.errors import StalePlan, UsageError
 from reconciler.model.live import Account, KeyReport
-from reconciler.planning import from_json, to_json
 from reconciler.planning.canonical import parameters
+from reconciler.planning.file import to_json
+from reconciler.planning.reader import from_json
 
 SCHEMA = jsonschema_rs.validator_for(json.loads(resources.schema("plan.schema.json")))
 WHEN = datetime(2026, 11, 22, 13, 0, tzinfo=timezone(timedelta(hours=1)))

@@ -9,8 +9,10 @@ from reconciler.checks import CATALOGUE, permits
 from reconciler.model.desired import Policy
 from reconciler.model.errors import UsageError
 from reconciler.model.plan import ActionKind, RunningStrategy
-from reconciler.planning import ended, from_json, gate, to_json
-from reconciler.planning.gate import ROOTS
+from reconciler.planning.file import to_json
+from reconciler.planning.gate import ROOTS, gate
+from reconciler.planning.plan import ended
+from reconciler.planning.reader import from_json
 
 FAILS = {"ip_whitelist_missing": "fail"}
 UNKNOWN = {"connection_test": "unknown"}

@@ -16,7 +16,7 @@ from reconciler.checks import evaluate_strategy
 from reconciler.checks.strategy import grown
 from reconciler.model.desired import MarginLimit, Policy
 from reconciler.model.finding import Verdict
-from reconciler.planning import to_json
+from reconciler.planning.file import to_json
 from reconciler.resources import folder
 
 POLICIES = folder("examples") / "policy"
