@@ -49,8 +49,8 @@ def _lines(answer: Admission) -> Iterator[Line]:
     yield labelled(label, Span(answer.strategy, Role.TITLE), Span(where, Role.MUTED), indent=0, role=role)
     for reason in answer.reasons:
         yield labelled("why", reason.message, Span(_since(reason.since, answer.now), Role.MUTED))
-        for command in reason.fix:
-            yield labelled("", Span(command, Role.COMMAND, whole=True))
+        for index, command in enumerate(reason.fix):
+            yield labelled("" if index else "next", Span(command, Role.COMMAND, whole=True))
     if permit:
         yield labelled("decided", f"{iso(permit.at)}, {ago(permit.at, answer.now)}")
 

@@ -52,7 +52,7 @@ def _lines(seen: Overview) -> Iterator[Line]:
         yield from _strategy(permit, seen)
         yield BLANK
     others = [one for one in seen.conditions if one.subject not in (Subject.CONNECTION, Subject.STRATEGY)]
-    yield from _block(_condition(one, seen.now, named=True) for one in others)
+    yield from _block(_condition(one, named=True) for one in others)
     yield from _block(line for one in seen.lockdowns for line in _lockdown(one, seen.now))
     yield from _block(_closing(seen))
 
@@ -78,7 +78,7 @@ def _connection(one: Remembered, seen: Overview) -> Iterator[Line]:
     row = f" · every check passed, {one.streak} times in a row" if one.streak > 1 else ""
     yield labelled("read", f"{iso(reading.at)}, {ago(reading.at, seen.now)}{row}", *_stale(reading.at, seen))
     found = seen.about(Subject.CONNECTION, reading.connection)
-    yield from (_condition(condition, seen.now) for condition in found)
+    yield from map(_condition, sorted(found, key=lambda one: not one.blocks))
     untold = [check for check in reading.checks if check not in {condition.check for condition in found}]
     if untold:
         yield labelled(_word(reading.verdict), ", ".join(untold), role=Role.BAD)
@@ -93,11 +93,11 @@ def _stale(at: datetime, seen: Overview) -> tuple[Span, ...]:
     return (Span(f" · stale: {why}", Role.WARN),)
 
 
-def _condition(one: Condition, now: datetime, *, named: bool = False) -> Line:
+def _condition(one: Condition, *, named: bool = False) -> Line:
     label = _word(one.verdict) if one.blocks else "advice"
     subject = f"{one.subject.value} {one.subject_id}: " if named else ""
     said = f": {shortened(one.evidence, LONGEST)}" if one.evidence else ""
-    since = f" · since {iso(one.since)}, {ago(one.since, now)}"
+    since = f" · since {iso(one.since)}"
     role = Role.UNKNOWN if one.verdict is Verdict.UNKNOWN else Role.BAD if one.blocks else Role.WARN
     return labelled(
         label, f"{subject}{one.check}{said}", Span(since, Role.MUTED), indent=0 if named else 4, role=role
@@ -126,7 +126,7 @@ def _strategy(permit: Permit, seen: Overview) -> Iterator[Line]:
     if permit.strategy in seen.unfinished:
         yield labelled("open", "an action that may or may not have been done; the next apply looks")
     told = (one for one in seen.about(Subject.STRATEGY, permit.strategy) if one.check not in permit.checks)
-    yield from (_condition(one, seen.now) for one in told)
+    yield from map(_condition, told)
 
 
 def _lockdown(one: Lockdown, now: datetime) -> Iterator[Line]:

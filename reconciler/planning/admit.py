@@ -99,14 +99,12 @@ def _age(permit: Permit, max_age: timedelta, now: datetime) -> Iterator[Reason]:
         yield Reason(
             bar=Bar.AHEAD,
             message="its key was read in the future: the clock here, or of who applies, is wrong",
-            since=permit.at,
             fix=("reconcile doctor",),
         )
     elif now - permit.at > max_age:
         yield Reason(
             bar=Bar.STALE,
             message=f"its key was last read more than {span(max_age)} ago",
-            since=permit.at,
             fix=("reconcile",),
         )
 
