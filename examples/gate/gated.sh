@@ -20,7 +20,7 @@ bot='' told='' closed='' cut=''
 # shellcheck disable=SC2329 # traps call it
 forward() { # to the bot, or kept for it until it is there
   cut=1
-  if [ -n "$bot" ]; then kill -s "$1" "$bot" 2>/dev/null; else told=$1; fi
+  if [ -n "$bot" ]; then kill -s "$1" "$bot" 2>/dev/null; else told="$told $1"; fi
 }
 
 watch() { # ends by telling the shell that started it that the gate is closed
@@ -49,7 +49,7 @@ reconcile gate "$strategy" || exit
 "$@" & started=$!
 sleep 1 # what was forked a moment ago may lose a signal; one that comes now is kept, and sent after this
 bot=$started
-[ -z "$told" ] || kill -s "$told" "$bot" 2>/dev/null
+for one in $told; do kill -s "$one" "$bot" 2>/dev/null; done
 watch & watcher=$!
 
 code=127

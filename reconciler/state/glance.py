@@ -115,6 +115,13 @@ def _look(ask: _Ask, strategy: str, *, ours: bool) -> Glance:
     if not ours:
         raise revisions.not_ours()
     revisions.require(revisions.one_of([row["version_num"] for row in ask("SELECT * FROM alembic_version")]))
+    try:
+        return _found(ask, strategy)
+    except (TypeError, KeyError) as error:
+        raise ValueError("a row holds what it cannot") from error
+
+
+def _found(ask: _Ask, strategy: str) -> Glance:
     permits = [permit_of(row) for row in ask("SELECT * FROM permits WHERE strategy = ?", strategy)]
     runs_on = [row["connection"] for row in ask("SELECT * FROM inventory WHERE strategy = ?", strategy)]
     names = sorted({name for name in (*(one.connection for one in permits), *runs_on) if name})
