@@ -80,7 +80,7 @@ def _since(event: Event) -> str:
 def _origin(event: Event) -> str:
     origin = event.origin
     pass_ = f"pass {origin.pass_id}" if origin.pass_id is not None else ""
-    commit = f"commit {origin.commit[:12]}" if origin.commit else ""
+    commit = f"commit {origin.commit[:10]}" if origin.commit else ""
     return " · ".join(part for part in (origin.by, pass_, commit) if part)
 
 

@@ -155,7 +155,7 @@ def _closing(seen: Overview) -> Iterator[Line]:
 
 def _pass(one: PastPass, now: datetime) -> str:
     ended = "not ended, or killed" if one.exit_code is None else f"exit {one.exit_code}"
-    more = (f"by {one.by}" if one.by else "", f"commit {one.commit[:12]}" if one.commit else "")
+    more = (f"by {one.by}" if one.by else "", f"commit {one.commit[:10]}" if one.commit else "")
     began = f"{one.id} · {iso(one.started_at)}, {ago(one.started_at, now)}"
     return " · ".join(part for part in (began, ended, *more) if part)
 

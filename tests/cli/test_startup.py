@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from reconciler.resources import folder
+from reconciler.state.store import open_for_writing
 
 HEAVY = ("ccxt", "aiohttp", "sqlalchemy", "psycopg", "rich")
 PROBE = """
@@ -27,6 +28,12 @@ def loaded(*arguments: str) -> tuple[int, list[str]]:
     return done.returncode, line.split()[1:]
 
 
+def test_a_gate_imports_no_database_library_but_pythons_own(tmp_path):
+    with open_for_writing(str(tmp_path / "state.db")):
+        pass
+    assert loaded("gate", "btc", "--state", str(tmp_path / "state.db")) == (1, [])
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -35,10 +42,20 @@ def loaded(*arguments: str) -> tuple[int, list[str]]:
         ("validate", "-f", str(folder("examples") / "connections.yaml")),
         ("validate", "--output", "sarif", "-f", str(folder("examples") / "connections.yaml")),
         ("validate", "--help"),
+        ("gate", "--help"),
         ("explain", "withdraw-enabled"),
         ("textconv", str(folder("examples") / "sandbox.yaml")),
     ],
-    ids=["help", "version", "validate", "validate-sarif", "validate-help", "explain", "textconv"],
+    ids=[
+        "help",
+        "version",
+        "validate",
+        "validate-sarif",
+        "validate-help",
+        "gate-help",
+        "explain",
+        "textconv",
+    ],
 )
 def test_nothing_heavy_is_imported(arguments):
     assert loaded(*arguments) == (0, [])
