@@ -93,7 +93,8 @@ def call(state, capsys):
 
     def it(*arguments, on=state):
         code = run([*arguments, "--state", on])
-        return code, *capsys.readouterr()
+        out, err = capsys.readouterr()
+        return code, out, " ".join(err.split())  # wrapped wherever the name of the state ends
 
     return it
 
