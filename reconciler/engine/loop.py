@@ -21,6 +21,7 @@ from reconciler.engine.readings import Readings
 from reconciler.engine.schedule import Timetable
 from reconciler.engine.settings import Settings
 from reconciler.engine.systemd import Supervisor
+from reconciler.engine.threads import Threads
 from reconciler.model.desired import Desired
 from reconciler.model.errors import LockHeld, ReconcilerError, StateError, UsageError
 from reconciler.model.report import Report, concerns_of
@@ -36,8 +37,10 @@ BREATH: Final = 1.0
 _STEP: Final = (30.0, 120.0)
 #: What was done within so many seconds counts towards thresholds, where the interval is no longer.
 COUNTS_BACK: Final = 60.0
-#: Seconds that a pass is put off at most after others ended by faults of ours, but for the interval.
+#: Seconds that a pass is put off after others ended by faults of ours, where the interval is no longer.
 _LONGEST_PAUSE: Final = 300.0
+#: What can keep a pass from its end.
+_PARTS: Final = ("lock", "state", "pass", "fault")
 _ENOUGH: Final = 30
 
 
@@ -92,12 +95,20 @@ class Loop:
         self._configuration = Configuration(settings.files, sleep=settings.sleep)
         self._timetable = Timetable(interval, clock=clock, chance=chance)
         self._changes = Changes(self._files_changed, self._cannot_watch)
-        self._readings = Readings(self._settings, self._timetable, interval=interval, late=self._poke)
+        self._threads = Threads()
+        self._readings = Readings(
+            self._settings,
+            self._timetable,
+            interval=interval,
+            threads=self._threads,
+            late=self._poke,
+            reuse=audit,
+        )
         self._patience = min(interval / 2, PATIENCE)
         self._breath = min(interval / 2, BREATH)
         self._ended_at = -float("inf")
         self._not_before = -float("inf")
-        self._crashes = 0
+        self._failures = 0
         self._shown = ""
         self._told: dict[str, str] = {}
         self._wake = asyncio.Event()
@@ -129,6 +140,7 @@ class Loop:
         """
         self._promise(*_STEP[1:])
         async with AsyncExitStack() as stack:
+            stack.callback(self._threads.close)
             await stack.enter_async_context(self._readings)
             stack.push_async_callback(self._changes.close)
             await self._refresh()
@@ -149,31 +161,42 @@ class Loop:
         try:
             await self._pass()
         except LockHeld as error:
-            who = error.holder or "another process"
-            self._tell(
-                "lock", f"the lock is held by {who}, so this loop waits for its next turn", unready=False
-            )
+            who = error.holder or "another process, which took it from this one"
+            self._failed("lock", f"the lock is held by {who}; this loop waits for its next turn")
         except StateError as error:
-            self._tell("state", f"nothing can be done without the state: {error}")
-        except UsageError as error:
-            if not self.health.passes:
-                raise
-            self._tell("pass", f"no pass is possible: {error}")
+            self._failed("state", f"nothing can be done without the state: {error}")
         except ReconcilerError as error:
-            self._tell("pass", f"no pass is possible: {error}")
+            if isinstance(error, UsageError) and not self.health.passes:
+                raise  # the command line is wrong, and will be tomorrow
+            self._failed("pass", f"no pass is possible: {error}")
         except Exception as error:  # noqa: BLE001 - the one boundary: nothing ends the loop but a person
-            self._crashed(error)
+            name = type(error).__name__  # its text may hold anything
+            _LOG.error("a pass ended by %s", name)
+            self.health.crashes += 1
+            text = f"a pass ended by a fault of this tool ({name}); the next one is tried a little later"
+            self._failed("fault", text, longest=max(self._interval, _LONGEST_PAUSE))
         else:
-            self._crashes = 0
-            for part in ("lock", "state", "pass", "fault"):
+            self._failures = 0
+            for part in _PARTS:
                 self._tell(part, None)
+
+    def _failed(self, part: str, text: str, *, longest: float = 0.0) -> None:
+        """Say it, doubt all that the pass had learned, and come again a little later each time."""
+        self._tell(part, text, unready=part != "lock")
+        for other in _PARTS:
+            if other != part:
+                self._tell(other, None)
+        self._readings.doubt()
+        pause = self._patience * 2.0 ** min(self._failures, _ENOUGH)
+        self._failures += 1
+        self._not_before = self._clock() + min(pause, longest or self._interval)
 
     async def _pass(self) -> None:
         self._promise(self._step)
         await self._refresh()
         desired = self._configuration.desired
         assert desired is not None  # noqa: S101 - without any, the loop did not begin
-        inventory = await asyncio.to_thread(self._memory.prepare)  # may block: a server that is gone
+        inventory = await self._threads.run(self._memory.prepare)  # may block: a server that is gone
         self._begin_turn()
         await self._readings.gather(
             desired,
@@ -200,7 +223,7 @@ class Loop:
         """The first report whole, then what happened; in an audit each that differs, once all was read."""
         if self._audit:
             digest = f"{report.plan.digest if report.plan else ''} {report.exit_code}"
-            if digest != self._shown and not (self._shown and self._readings.running):
+            if digest != self._shown:
                 self._shown = digest
                 self._hand(self._hooks.first, report)
             return
@@ -329,17 +352,6 @@ class Loop:
             f"changes in the files cannot be watched ({why}); they are looked at every {self._interval:g} s"
         )
         self._tell("watching", text, unready=False)
-
-    def _crashed(self, error: Exception) -> None:
-        """A fault of ours, or of a library: told by its class alone, since its text may hold anything."""
-        self._crashes += 1
-        self.health.crashes += 1
-        name = type(error).__name__
-        _LOG.error("a pass ended by %s", name)
-        self._tell("fault", f"a pass ended by a fault of this tool ({name}); the next one is tried later")
-        longest = max(self._interval, _LONGEST_PAUSE)
-        pause = min(self._interval * 2.0 ** min(self._crashes - 1, _ENOUGH), longest)
-        self._not_before = self._clock() + pause
 
     def _tell(self, part: str, trouble: str | None, *, unready: bool = True) -> None:
         """Say what is wrong when it begins and when it is another, and that it is over."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 from reconciler.engine.schedule import Timetable
 from reconciler.engine.settings import Settings
 from reconciler.engine.survey import Survey, judged, options_of, target_of, without_sops
+from reconciler.engine.threads import Threads
 from reconciler.engine.validate import needed_fields
 from reconciler.model.desired import Connection, Desired
 from reconciler.model.errors import SecretsError
@@ -45,7 +46,8 @@ class _Reading:
 class Readings:
     """Credentials, sessions and schedule of a loop, and what was read since the pass before.
 
-    ``late`` is called when a reading ends that no pass waits for any longer.
+    ``late`` is called when a reading ends that no pass waits for any longer. ``reuse``: the last reading of
+    a connection counts until there is a newer one, which is for who only reports and starts nothing.
     """
 
     def __init__(
@@ -54,20 +56,26 @@ class Readings:
         timetable: Timetable,
         *,
         interval: float,
-        late: Callable[[], None] = lambda: None,
+        threads: Threads,
+        late: Callable[[], None],
+        reuse: bool = False,
     ) -> None:
         self._settings = settings
         self._timetable = timetable
         self._interval = interval
+        self._threads = threads
         self._late = late
+        self._reuse = reuse
         self._keyring = Keyring(needed_fields)
         self._observatory: Observatory | None = None
         self._opened: dict[str, Credentials | SecretsError] = {}
         self._refused: dict[str, tuple[Connection, SecretsError]] = {}
         self._opening: asyncio.Task[None] | None = None
+        self._unlocked = False
         self._cancel = Flag()
         self._readings: dict[str, _Reading] = {}
         self._asked: dict[str, Target] = {}
+        self._counted: dict[str, Observation] = {}
         self._awaited = False
 
     async def __aenter__(self) -> Self:
@@ -90,8 +98,8 @@ class Readings:
 
     @property
     def news(self) -> bool:
-        """Whether a reading ended that has not counted in any pass yet."""
-        return any(one.observation and not one.task for one in self._readings.values())
+        """Whether a reading or a decrypting ended that has not counted in any pass yet."""
+        return self._unlocked or any(one.observation and not one.task for one in self._readings.values())
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -113,7 +121,9 @@ class Readings:
         credentials stay as they were, too.
         """
         waits = asyncio.ensure_future(patience)
-        self._awaited = True
+        self._awaited, self._unlocked = True, False
+        if not self._reuse:
+            self._counted.clear()
         try:
             await self._open(desired, waits, standing_in=standing_in)
             await self._start(desired, connections)
@@ -130,7 +140,9 @@ class Readings:
         matter of readings. One that began too long ago counts in none.
         """
         now = settings.now()
-        seen: dict[str, Observation] = {}
+        seen = {
+            one.id: self._counted[one.id] for one in connections if one.id in self._counted and self._reuse
+        }
         for connection in connections:
             opened, reading = self._opened.get(connection.id), self._readings.get(connection.id)
             if opened is None:
@@ -140,8 +152,13 @@ class Readings:
             elif reading and reading.observation and not reading.task:
                 del self._readings[connection.id]
                 if _young(reading, now, self._interval):
-                    seen[connection.id] = reading.observation
+                    seen[connection.id] = self._counted[connection.id] = reading.observation
         return judged(desired, connections, seen, self._opened, now=settings.now)
+
+    def doubt(self) -> None:
+        """The last pass came to no end: all that counted in it is read again, as soon as that may be."""
+        for name in self._counted:
+            self._timetable.hasten(name)
 
     async def adopt(self, desired: Desired) -> None:
         """Let go of everything that ``desired`` has no use for, and read all that it has anew.
@@ -154,7 +171,7 @@ class Readings:
         for target in wanted.values():
             await self._observatory.open(target)
         await self._drop([name for name in self._readings if name not in wanted])
-        for kept in (self._opened, self._refused, self._asked):
+        for kept in (self._opened, self._refused, self._asked, self._counted):
             for name in [name for name in kept if name not in wanted]:
                 del kept[name]
         self._keyring.keep_only(wanted)
@@ -185,7 +202,7 @@ class Readings:
         """What is decrypted already and is still what the files hold; never that of other files."""
         if standing_in:
             return self._keyring.remembered(everybody)
-        return await asyncio.to_thread(self._keyring.recall, everybody, policy=desired.policy)
+        return await self._threads.run(self._keyring.recall, everybody, policy=desired.policy)
 
     async def _decrypt(self, desired: Desired, closed: Sequence[Connection]) -> None:
         opened: Opened = {}
@@ -203,6 +220,7 @@ class Readings:
             else:
                 self._refused.pop(one.id, None)
                 self._settings.redactor.add(found.all())
+        self._unlocked = not self._awaited
         self._tell_late()
 
     async def _decrypted(self, desired: Desired, closed: Sequence[Connection]) -> Opened:
@@ -210,7 +228,7 @@ class Readings:
             sops = find_sops(self._settings.sops, self._settings.environ)
         except SecretsError as error:
             return without_sops(closed, desired, error)
-        return await asyncio.to_thread(
+        return await self._threads.run(
             self._keyring.open, closed, sops=sops, policy=desired.policy, cancel=self._cancel
         )
 
@@ -219,11 +237,14 @@ class Readings:
         for connection in connections:
             opened = self._opened.get(connection.id)
             if not isinstance(opened, Credentials):
+                self._counted.pop(connection.id, None)
                 await self._drop([connection.id])
+                self._timetable.forget(connection.id)
                 continue
             target = target_of(desired, connection, opened)
             before = self._asked.get(connection.id)
             if before and not _same(before, target):
+                self._counted.pop(connection.id, None)
                 await self._drop([connection.id])
                 self._timetable.hasten(connection.id)
             if self._timetable.due(connection.id):

@@ -101,6 +101,10 @@ class Timetable:
         """When the next pass is due: the regular one, or the first retry before it."""
         return min((self.tick, *(turn.due for turn in self._turns.values())))
 
+    def forget(self, name: str) -> None:
+        """It cannot be read at all at present, so nothing is to happen because of it."""
+        self._turns.pop(name, None)
+
     def keep_only(self, names: Collection[str]) -> None:
         """Forget every connection but these."""
         self._turns = {name: turn for name, turn in self._turns.items() if name in names}
