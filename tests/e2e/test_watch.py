@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import queue
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,7 +18,9 @@ from contextlib import suppress
 
 import pytest
 
-from reconciler.state.store import open_for_reading
+from reconciler.model.errors import LockHeld
+from reconciler.model.event import EventKind
+from reconciler.state.store import open_for_reading, open_for_writing
 
 LIMIT = 40
 RUNNING = "btc-eth-recovery"
@@ -26,12 +30,11 @@ WIDER = "SPOT_ACCOUNT_READ,SPOT_DEAL_WRITE,SPOT_DEAL_READ,SPOT_WITHDRAW_WRITE"
 class Watched:
     """A running loop, and what it has said so far."""
 
-    def __init__(self, site, *arguments, environment=None):
-        self.site = site
+    def __init__(self, site, line, environment):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "reconciler.cli", *site.arguments(*arguments)],
+            [sys.executable, "-m", "reconciler.cli", *line],
             cwd=site.root,
-            env={**site.environment, **(environment or {})},
+            env={**site.environment, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -90,9 +93,16 @@ def watch(site):
     """Starts loops; whatever still runs when the test ends is killed."""
     started = []
 
-    def start(*arguments, environment=None):
+    def start(*arguments, environment=None, raw=False, chosen=None):
         given = arguments or ("--watch", "--yes", "--interval", "1")
-        started.append(Watched(site, *given, environment=environment))
+        line = list(arguments[0]) if raw else site.arguments(*given)
+        if chosen:
+            folder = site.root / chosen
+            folder.mkdir()
+            for name in ("connections.yaml", "secrets"):
+                (site.root / name).rename(folder / name)
+            line[1] = f"{chosen}/connections.yaml"
+        started.append(Watched(site, line, environment or {}))
         return started[-1]
 
     yield start
@@ -109,7 +119,7 @@ def watch(site):
 def get(url):
     """Status and body of an endpoint."""
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - of loopback
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own loopback
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refused:
         with refused:
@@ -153,3 +163,210 @@ def test_what_happens_to_a_key_is_acted_on_within_an_interval_and_told_once(site
     assert loop.end() == 0
     assert sum("withdraw-enabled of mexc-spot-main: " in line for line in loop.said) == 1
     assert "Traceback" not in "\n".join(loop.said)
+
+
+def test_a_key_that_is_revoked_is_acted_on(site, watch):
+    loop = watch()
+    started(site, loop)
+    site.key("mexc-spot-main").faults.error = "invalid_key"
+    until(lambda: not running(site), "it was stopped")
+    site.key("mexc-spot-main").faults.error = None
+    until(lambda: running(site) == {RUNNING}, "it was started again")
+    assert loop.end() == 0
+
+
+def test_files_are_picked_up_at_once_and_a_bad_commit_changes_nothing(site, watch):
+    """The interval is an hour: whatever happens here, happens because the files changed."""
+    settle_at_once(site)
+    loop = watch("--watch", "--yes", "--interval", "3600", "--listen", "0")
+    where = loop.address
+    until(lambda: get(f"{where}/readyz")[0] == 200, "the first pass is done")
+    assert running(site) == {RUNNING}
+    good = site.config.read_text()
+    site.config.write_text("version: 1\nstrategies: [oops]\n")
+    loop.until("the configuration cannot be used, so the last good one goes on: connections.yaml:")
+    status, body = get(f"{where}/readyz")
+    assert (status, len(body["why"])) == (503, 1)
+    assert get(f"{where}/healthz")[0] == 200
+    assert running(site) == {RUNNING}
+    site.config.write_text(good.replace("enabled: true", "enabled: false", 1))
+    loop.until("over: the configuration")
+    until(lambda: not running(site), "it was stopped")
+    until(lambda: get(f"{where}/readyz")[0] == 200, "it is ready again")
+    assert loop.end() == 0
+
+
+def settle_at_once(site):
+    site.edit(lambda document: document["policy"].update(settle=1))
+
+
+def test_a_mounted_configuration_that_is_swapped_by_its_link_is_noticed(site, watch):
+    """As Kubernetes swaps a ConfigMap: the files are links through a link that is replaced."""
+    settle_at_once(site)
+    text, place = site.config.read_text(), site.root / "mounted"
+    place.mkdir()
+
+    def version(name, content):
+        (place / name).mkdir()
+        (place / name / "connections.yaml").write_text(content)
+        shutil.copytree(site.root / "secrets", place / name / "secrets")
+        (place / "..new").symlink_to(name)
+        (place / "..new").rename(place / "..data")
+
+    version("..one", text)
+    (place / "connections.yaml").symlink_to("..data/connections.yaml")
+    (place / "secrets").symlink_to("..data/secrets")
+    site.config.unlink()
+    site.config.symlink_to("mounted/connections.yaml")
+    arguments = site.arguments("--watch", "--yes", "--interval", "3600")
+    arguments[1] = "mounted/connections.yaml"
+    loop = watch(arguments, raw=True)
+    started(site, loop)
+    version("..two", text.replace("enabled: true", "enabled: false", 1))
+    until(lambda: not running(site), "it was stopped")
+    assert loop.end() == 0
+
+
+def test_a_folder_that_is_moved_away_and_back_is_noticed(site, watch):
+    """As a deployment by renaming does; the folder that was watched is another one then."""
+    loop = watch("--watch", "--yes", "--interval", "2", chosen="conf")
+    started(site, loop)
+    other = site.root / "next"
+    shutil.copytree(site.root / "conf", other)
+    file = other / "connections.yaml"
+    file.write_text(file.read_text().replace("enabled: true", "enabled: false", 1))
+    (site.root / "conf").rename(site.root / "before")
+    other.rename(site.root / "conf")
+    until(lambda: not running(site), "it was stopped")
+    assert loop.end() == 0
+
+
+def test_a_hup_reads_everything_now(site, watch):
+    settle_at_once(site)
+    loop = watch("--watch", "--yes", "--interval", "3600")
+    started(site, loop)
+    site.key("mexc-spot-main").permissions = WIDER
+    loop.process.send_signal(signal.SIGHUP)
+    until(lambda: not running(site), "it was stopped")
+    assert loop.end() == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_told_to_end_while_it_reads_it_gives_everything_back(site, watch, number, code):
+    for key in site.sandbox.sandbox.keys.values():
+        key.faults.delay_ms = 20_000
+    loop = watch("--watch", "--yes", "--interval", "60")
+    until(lambda: site.sandbox.sandbox.requests, "a key is being read")
+    began = time.monotonic()
+    assert loop.end(number) == code
+    assert time.monotonic() - began < 10
+    record = state(site).lease_record()
+    assert record is None or record.holder is None
+    assert not running(site)
+
+
+def test_one_that_hangs_delays_no_other(site, watch):
+    loop = watch()
+    started(site, loop)
+    for name in ("recovery-pro", "btc-eth-new-groups", "kucoin-futures-conservative"):
+        site.key(name).faults.delay_ms = 60_000
+    site.key("mexc-spot-main").permissions = WIDER
+    began = time.monotonic()
+    until(lambda: not running(site), "it was stopped")
+    assert time.monotonic() - began < 5
+    assert loop.end() == 0
+
+
+def test_two_loops_at_once_take_turns_and_agree(site, watch):
+    loops = [watch(), watch()]
+    for loop in loops:
+        loop.until("digest ")
+    until(lambda: running(site) == {RUNNING}, "one of them started it")
+    site.key("mexc-spot-main").permissions = WIDER
+    until(lambda: not running(site), "one of them stopped it")
+    assert [loop.end() for loop in loops] == [0, 0]
+    kinds = [one.event.kind for one in state(site).events()]
+    assert kinds.count(EventKind.ENABLED) == kinds.count(EventKind.DISABLED) == 1
+    assert state(site).audit_faults() == ()
+
+
+def test_a_lock_that_a_pipeline_holds_is_waited_for(site, watch):
+    loop = watch()
+    started(site, loop)
+    with open_for_writing(f"sqlite:///{site.state}") as store:
+        token = until(lambda: taken(store), "the lease was free for a moment")
+        loop.until("the lock is held by ")
+        with suppress(Exception):
+            token.__exit__(None, None, None)
+    loop.until("over: the lock is held by ")
+    assert loop.end() == 0
+    assert sum("Z the lock is held by" in line for line in loop.said) == 1
+
+
+def taken(store):
+    held = store.lease()
+    try:
+        held.__enter__()
+    except LockHeld:
+        return None
+    return held
+
+
+def test_a_manager_hears_ready_status_reload_and_stop(site, watch, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(LIMIT)
+        settings = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "900000"}
+        loop = watch("--watch", "--yes", "--interval", "60", environment=settings)
+        heard = []
+
+        def hear(word):
+            while not any(line.startswith(word) for line in heard):
+                heard.append(manager.recv(4096).decode())
+
+        for word in ("READY=1", "WATCHDOG=1", "STATUS=1 passes, the last ended with 5"):
+            hear(word)
+        heard.clear()
+        loop.process.send_signal(signal.SIGHUP)
+        for word in ("RELOADING=1\nMONOTONIC_USEC=", "READY=1"):
+            hear(word)
+        loop.process.send_signal(signal.SIGTERM)
+        hear("STOPPING=1")
+        assert loop.process.wait(LIMIT) == 0
+
+
+def test_an_audit_keeps_no_state(site, watch):
+    loop = watch("--watch", "--dry-run", "--interval", "1")
+    loop.until("digest ")
+    site.key("mexc-spot-main").permissions = WIDER
+    loop.until("withdraw-enabled")
+    assert loop.end() == 0
+    assert not site.state.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--watch",), "--yes to apply again and again"),
+        (("--watch", "--yes", "--dry-run"), "--dry-run changes nothing"),
+        (("--watch", "--yes", "--plan", "plan.json"), "are for one run"),
+        (("--watch", "--dry-run", "--out", "plan.json"), "are for one run"),
+        (("--watch", "--dry-run", "--detailed-exitcode"), "are for one run"),
+        (("--yes", "--interval", "5"), "add --watch"),
+        (("--dry-run", "--listen", "9187"), "add --watch"),
+        (("--watch", "--yes", "--listen", "nowhere"), "is no address"),
+        (("--watch", "--yes", "--target", "nobody"), "neither a strategy nor a connection"),
+    ],
+)
+def test_what_contradicts_itself_does_not_begin(site, arguments, said):
+    done = site.call(*arguments)
+    assert done.returncode == 3
+    assert said in done.stderr
+    assert not running(site)
+
+
+def test_with_bad_files_it_does_not_begin(site):
+    site.config.write_text("version: 2\n")
+    done = site.call("--watch", "--yes")
+    assert done.returncode == 3
+    assert "connections.yaml:1:" in done.stderr
