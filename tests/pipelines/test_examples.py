@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
-import time
 from pathlib import Path
 
 import kubernetes_validate
 import pytest
 import yaml
+
+from reconciler.cli.root import root
+from reconciler.engine.health import Health
+from reconciler.web.health import health_routes
+from reconciler.web.server import parse_listen
 
 ROOT = Path(__file__).parents[2]
 CI = ROOT / "examples" / "ci"
@@ -240,65 +242,38 @@ def test_the_audit_runs_once_and_the_loop_has_one_writer():
     assert claim["spec"]["accessModes"] == ["ReadWriteOncePod"]
 
 
-class Loop:
-    """The shell of the Deployment with a ``reconcile`` that does as told."""
-
-    def __init__(self, tmp_path, body):
-        (container,) = manifests()[2]["spec"]["template"]["spec"]["containers"]
-        self.home = tmp_path
-        stub = tmp_path / "bin" / "reconcile"
-        stub.parent.mkdir()
-        stub.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {tmp_path}/passes\n{body}\n')
-        stub.chmod(0o755)
-        self.process = subprocess.Popen(
-            [*[shutil.which("sh"), *container["command"][1:]], *container["args"]],
-            env={"PATH": f"{stub.parent}:{os.environ['PATH']}", "HOME": str(tmp_path), "INTERVAL": "0.01"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    @property
-    def passes(self):
-        path = self.home / "passes"
-        return path.read_text().splitlines() if path.exists() else []
-
-    def until(self, condition):
-        end = time.monotonic() + 30
-        while not condition():
-            assert time.monotonic() < end
-            time.sleep(0.01)
-
-    def end(self):
-        self.process.send_signal(signal.SIGTERM)
-        _, err = self.process.communicate(timeout=20)
-        return self.process.returncode, err
+def test_the_loop_answers_the_probes_that_its_manifest_names():
+    (container,) = manifests()[2]["spec"]["template"]["spec"]["containers"]
+    environment = {item["name"]: item["value"] for item in container["env"]}
+    (port,) = container["ports"]
+    assert parse_listen(environment["RECONCILER_LISTEN"]).port == port["containerPort"]
+    offered = health_routes(Health())
+    for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+        asked = container[name]["httpGet"]
+        assert asked["port"] == port["name"]
+        assert asked["path"] in offered
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    known = {option for parameter in root.params for option in parameter.opts}
+    assert {part.partition("=")[0] for part in container["command"][1:]} <= known
+    variables = {parameter.envvar for parameter in root.params}
+    assert {name for name in environment if name.startswith("RECONCILER_")} <= variables
 
 
-@pytest.mark.parametrize("code", [0, 1, 5, 7, 9])
-def test_the_loop_goes_on_whatever_a_pass_came_to(tmp_path, code):
-    loop = Loop(tmp_path, f"exit {code}")
-    loop.until(lambda: len(loop.passes) >= 3)
-    loop.end()
-    assert set(loop.passes) == {"--yes --file /config/repo/connections.yaml"}
-    assert (tmp_path / "passed").exists()
-
-
-@pytest.mark.parametrize("code", [3, 4])
-def test_the_loop_ends_with_what_no_repetition_mends(tmp_path, code):
-    loop = Loop(tmp_path, f"exit {code}")
-    assert loop.process.wait(timeout=20) == code
-    loop.process.communicate()
-    assert len(loop.passes) == 1
-
-
-def test_a_pass_under_way_is_told_to_end_and_waited_for(tmp_path):
-    trap = f"trap 'echo ended > {tmp_path}/ended; exit 130' TERM"
-    body = f"{trap}\necho > {tmp_path}/ready\nsleep 20 >/dev/null 2>&1 & wait"
-    loop = Loop(tmp_path, body)
-    loop.until((tmp_path / "ready").exists)
-    loop.end()
-    assert (tmp_path / "ended").exists()
-    assert len(loop.passes) == 1
+def test_the_unit_is_one_that_systemd_takes(tmp_path):
+    tool = shutil.which("systemd-analyze")
+    if tool is None:
+        pytest.skip("there is no systemd on this machine to ask")
+    text = (ROOT / "examples" / "watch" / "reconciler.service").read_text()
+    assert re.search(r"^Type=notify$", text, re.MULTILINE)
+    command = re.search(r"^ExecStart=(\S+) (.*)$", text, re.MULTILINE)
+    assert {part for part in command[2].split() if part.startswith("--")} <= {
+        option for parameter in root.params for option in parameter.opts
+    }
+    unit = tmp_path / "reconciler.service"
+    unit.write_text(text.replace(command[1], "/bin/true").replace("=reconciler\nGroup=reconciler", "=root"))
+    done = subprocess.run([tool, "verify", "--man=no", unit], capture_output=True, text=True, check=False)
+    about_ours = [line for line in done.stderr.splitlines() if "reconciler.service" in line]
+    assert about_ours == []
 
 
 def test_code_owners_guard_who_can_decrypt_and_what_runs_with_keys():
