@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from reconciler.cli import options, screen
-from reconciler.cli.paths import configuration
 from reconciler.cli.run import run_async, settings_from
+from reconciler.cli.sources import chosen_of, files_of
 from reconciler.engine import pass_
 
 
@@ -16,6 +16,7 @@ from reconciler.engine import pass_
 @click.argument("connections", nargs=-1, metavar="[CONNECTION]...")
 @options.stack(
     options.files,
+    options.repository,
     options.sops,
     options.endpoint,
     options.timeout,
@@ -44,7 +45,9 @@ def command(
     and state are neither read nor changed.
     """
     show = screen.Screen(output=output, output_files=output_files, verbose=verbose, no_color=no_color)
-    with settings_from(files=configuration(files), verbose=verbose, **chosen) as settings:
-        report = run_async(pass_.check(settings, connections))
+    with files_of(files, chosen_of(chosen)) as (found, commit):
+        chosen |= {"files": found, "commit": commit}
+        with settings_from(verbose=verbose, **chosen) as settings:
+            report = run_async(pass_.check(settings, connections))
     show.report(report)
     ctx.exit(report.exit_code)

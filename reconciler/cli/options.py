@@ -9,10 +9,12 @@ from typing import Any, Final, TypeVar
 import click
 
 from reconciler.cli.durations import Duration
-from reconciler.cli.passwords import warn_of_password
+from reconciler.cli.passwords import warn_of_password, warn_of_token
 
 #: Not shown by ``show_default``: in ``reconcile --state URL COMMAND --help`` click would show that URL.
 STATE: Final = "sqlite:///.reconciler/state.db"
+
+GIT_CACHE: Final = ".reconciler/git"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -129,6 +131,43 @@ output_file = option(
 )
 
 
+git = option(
+    "--git",
+    metavar="URL",
+    callback=warn_of_token,
+    help="Read the files from a git repository (https://, ssh://, a folder); -f is relative to its root.",
+)
+ref = option(
+    "--ref",
+    metavar="NAME",
+    default="main",
+    show_default=True,
+    help="With --git: the branch or tag that is read.",
+)
+git_signed_by = option(
+    "--git-signed-by",
+    metavar="FILE",
+    help="With --git: take only commits that are signed by the keys in this file.",
+)
+git_token_file = option(
+    "--git-token-file",
+    metavar="FILE",
+    help="With --git: a file that holds the token for an https:// URL.",
+)
+git_reset_to = option(
+    "--git-reset-to",
+    metavar="COMMIT",
+    help="With --git: take exactly this commit, though it does not grow from the one that was taken last.",
+)
+git_cache = option(
+    "--git-cache",
+    metavar="DIR",
+    default=GIT_CACHE,
+    show_default=True,
+    help="With --git: where the files are kept, and which commit was taken last.",
+)
+
+
 def stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     """Several options as one decorator, shown in the order given."""
 
@@ -138,3 +177,6 @@ def stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
         return function
 
     return apply
+
+
+repository = stack(git, ref, git_signed_by, git_token_file, git_reset_to, git_cache)

@@ -1,4 +1,4 @@
-"""Passwords in the URL of ``--state``: found, so that they are never shown."""
+"""Passwords in the URLs of ``--state`` and ``--git``: found, so that they are never shown."""
 
 from __future__ import annotations
 
@@ -27,11 +27,26 @@ def passwords(url: str) -> tuple[Secret, ...]:
 
 def warn_of_password(ctx: click.Context, param: click.Parameter, url: str) -> str:
     """``url`` as it is; say so when a password in it can be seen by everybody on the machine."""
-    name = param.name or ""
-    if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE and passwords(url):
-        click.echo(
-            "warning: every user of this machine can read a command line, and this one holds a password\n"
-            "    fix: give the URL as RECONCILER_STATE, or without its password and that in ~/.pgpass",
-            err=True,
-        )
+    if _seen(ctx, param, url):
+        _warn("password", "give the URL as RECONCILER_STATE, or without its password and that in ~/.pgpass")
     return url
+
+
+def warn_of_token(ctx: click.Context, param: click.Parameter, url: str | None) -> str | None:
+    """``url`` as it is; say so when a token in it can be seen by everybody on the machine."""
+    if url and _seen(ctx, param, url):
+        _warn("token", "give the URL without it, and the token in a file: --git-token-file")
+    return url
+
+
+def _seen(ctx: click.Context, param: click.Parameter, url: str) -> bool:
+    given = ctx.get_parameter_source(param.name or "")
+    return given is ParameterSource.COMMANDLINE and bool(passwords(url))
+
+
+def _warn(what: str, fix: str) -> None:
+    click.echo(
+        f"warning: every user of this machine can read a command line, and this one holds a {what}\n"
+        f"    fix: {fix}",
+        err=True,
+    )

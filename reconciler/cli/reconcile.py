@@ -10,8 +10,8 @@ from typing import Any, Final
 import click
 
 from reconciler.cli import screen
-from reconciler.cli.paths import configuration
 from reconciler.cli.run import run_async, settings_from
+from reconciler.cli.sources import chosen_of, files_of
 from reconciler.engine import pass_
 from reconciler.engine.settings import Settings
 from reconciler.model.errors import Declined, ExitCode, UsageError
@@ -63,8 +63,10 @@ def run(
             hint="review a plan of the targets alone: --dry-run --target ID --out FILE",
         )
     reviewed = _read_plan(plan) if plan else None
-    chosen |= {"files": configuration(files), "targets": targets}
-    with settings_from(verbose=verbose, **chosen) as settings:
+    with (
+        files_of(files, chosen_of(chosen), keep=not dry_run) as (found, commit),
+        settings_from(verbose=verbose, files=found, commit=commit, targets=targets, **chosen) as settings,
+    ):
         if watch:
             return _watch(settings, show, interval=interval, listen=listen, audit=dry_run)
         if dry_run:

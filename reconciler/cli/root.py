@@ -55,6 +55,7 @@ class Root(LazyGroup):
 )
 @click.version_option(__version__, prog_name="reconcile")
 @options.files
+@options.repository
 @options.option("--dry-run", is_flag=True, help="Show the plan and its findings; change nothing anywhere.")
 @options.option("--yes", is_flag=True, help="Apply without asking.")
 @options.option(

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from reconciler.cli import options, screen
-from reconciler.cli.paths import configuration
+from reconciler.cli.sources import chosen_of, files_of
 from reconciler.engine.validate import validate
 
 
 @click.command()
-@options.stack(options.files, options.output, options.output_file, options.verbose, options.no_color)
+@options.stack(
+    options.files,
+    options.repository,
+    options.output,
+    options.output_file,
+    options.verbose,
+    options.no_color,
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -21,6 +30,7 @@ def command(
     output_files: tuple[str, ...],
     verbose: bool,
     no_color: bool,
+    **chosen: Any,  # noqa: ANN401 - the options of a repository
 ) -> None:
     """Check the files without any key and without the network.
 
@@ -28,6 +38,7 @@ def command(
     with file, line, what was expected and how to fix it. Safe on a pull request from a fork.
     """
     show = screen.Screen(output=output, output_files=output_files, verbose=verbose, no_color=no_color)
-    result = validate(configuration(files))
+    with files_of(files, chosen_of(chosen)) as (found, _):
+        result = validate(found)
     show.report(result)
     ctx.exit(result.exit_code)

@@ -6,6 +6,12 @@
     ├── ObservationError            1  could not observe (a dependency of a read is missing or broken)
     ├── WriteRefused                1  the read-only guard stopped a call (always a bug of ours)
     ├── StateError                  1  the state store cannot be read or written
+    ├── SourceError                 1  the repository that the files come from gives nothing that may be taken
+    │   ├── RemoteUnreachable          it does not answer, or not in full
+    │   ├── RemoteRefused              it answers and will not: no such repository or ref, or not for us
+    │   ├── NotFastForward             its newest commit does not grow from the one that was taken last
+    │   ├── NotSigned                  a commit is not signed, now, by a key that the operator lists
+    │   └── TreeRefused                a commit holds what no configuration does
     ├── ConfigError                 3  the files are wrong; carries every Problem
     ├── UsageError                  3  the command line is wrong
     ├── SecretsError                4  secrets cannot be read, or must not be
@@ -160,6 +166,42 @@ class UsageError(ReconcilerError):
 
     exit_code = ExitCode.CONFIG
     code = "usage"
+
+
+class SourceError(ReconcilerError):
+    """The repository of the files gives nothing that may be taken; what was taken before stays."""
+
+    code = "source"
+
+
+class RemoteUnreachable(SourceError):
+    """It does not answer, or not in full."""
+
+    code = "remote-unreachable"
+
+
+class RemoteRefused(SourceError):
+    """It answers and will not: no such repository or ref, or not for us."""
+
+    code = "remote-refused"
+
+
+class NotFastForward(SourceError):
+    """Its newest commit does not grow from the one that was taken last."""
+
+    code = "not-fast-forward"
+
+
+class NotSigned(SourceError):
+    """A commit is not signed, now, by a key that the operator lists."""
+
+    code = "not-signed"
+
+
+class TreeRefused(SourceError):
+    """A commit holds what no configuration does."""
+
+    code = "tree-refused"
 
 
 class ConfigError(ReconcilerError):

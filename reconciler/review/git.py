@@ -17,6 +17,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import IO, Final, Self
 
+from reconciler.git.plumbing import OFF, SET
 from reconciler.model.errors import UsageError
 
 #: Seconds after which a git that reads a local repository surely hangs.
@@ -33,32 +34,8 @@ if sys.platform == "linux":
 
 _DAMAGED: Final = "try `git fsck`: the repository may be damaged"
 
-_OFF: Final = (
-    "--no-pager",
-    "--literal-pathspecs",
-    "-c",
-    "core.fsmonitor=false",
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "core.attributesFile=/dev/null",
-    "-c",
-    "core.quotePath=false",
-    "-c",
-    "safe.bareRepository=explicit",
-)
 #: What git itself needs: the home folder for ``safe.directory``, which says whose repositories it may read.
 _KEPT: Final = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "SYSTEMROOT", "GIT_CEILING_DIRECTORIES")
-_SET: Final = {
-    "LC_ALL": "C",
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_ALLOW_PROTOCOL": "",  # none, whatever the configuration allows
-    "GIT_GRAFT_FILE": "/dev/null",
-    "GIT_ATTR_NOSYSTEM": "1",
-}
 
 
 class Git:
@@ -70,7 +47,7 @@ class Git:
 
     def __init__(self, folder: str, environ: Mapping[str, str]) -> None:
         """Find the repository around ``folder``. Raise ``UsageError`` where there is none, or no git."""
-        self._environ = {name: environ[name] for name in _KEPT if name in environ} | _SET
+        self._environ = {name: environ[name] for name in _KEPT if name in environ} | SET
         self._folder = folder
         self._objects: _Objects | None = None
         self.prefix = self._line("rev-parse", "--show-prefix")
@@ -170,7 +147,7 @@ class Git:
         return process
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
-        return ["git", "-C", self._folder, *_OFF, *arguments]
+        return ["git", "-C", self._folder, *OFF, *arguments]
 
     def _refused(self, arguments: Sequence[str], stderr: bytes) -> UsageError:
         if b"not a git repository" in stderr:

@@ -63,10 +63,20 @@ class _Entry:
     oid: str
 
 
+class Reader(Protocol):
+    """Gives what git's plumbing prints, and blobs: :class:`Git`, or a repository that is followed."""
+
+    def fields(self, *arguments: str) -> list[str]:
+        """What a command prints, split at NUL."""
+
+    def blob(self, oid: str, *, limit: int) -> bytes | None:
+        """The bytes of a blob; ``None`` where it has more than ``limit`` of them or is not here."""
+
+
 class CommitTree:
     """The tree of a commit. Raise ``UsageError`` where it is not one that git itself would write."""
 
-    def __init__(self, git: Git, commit: str) -> None:
+    def __init__(self, git: Reader, commit: str) -> None:
         self._git = git
         listed = git.fields("ls-tree", "-r", "-z", "--full-tree", commit)
         self._found = dict(map(_parsed, listed))

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.child import Cut, Ended
 from reconciler.model.errors import (
     IntegrityFailed,
     KeyUnavailable,
@@ -21,7 +22,6 @@ from reconciler.model.errors import (
     SopsFailed,
     SopsHung,
 )
-from reconciler.secrets.child import Cut, Ended
 
 _GENERIC: Final = 1
 _NO_KEY: Final = 128

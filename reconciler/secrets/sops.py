@@ -15,10 +15,10 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Final, TypeAlias, Union
 
+from reconciler.child import Ended, run
 from reconciler.model.desired import Policy
 from reconciler.model.errors import PlaintextSecret, SecretsError, SopsFailed, SopsMissing
 from reconciler.model.secret import Secret
-from reconciler.secrets.child import Ended, run
 from reconciler.secrets.creation_rules import ENCRYPTED_REGEX, find_rules
 from reconciler.secrets.envelope import Envelope, read_envelope
 from reconciler.secrets.environment import child_environment

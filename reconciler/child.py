@@ -1,6 +1,7 @@
 """One bounded child process: own session, time limit, output limit, nobody left behind.
 
-Only ``sops.py`` uses it. What a child printed can be plaintext, so nothing here shows it.
+Two modules use it: ``secrets/sops.py`` and ``git/plumbing.py``. What a child printed can be plaintext, so
+nothing here shows it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import resource
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +21,7 @@ from threading import Event
 from typing import IO, Final, Self
 
 OUTPUT_LIMIT: Final = 16 << 20
-"""Bytes of standard output that a child may give."""
+"""Bytes of standard output that a child may give, unless it is told."""
 
 _ERRORS_KEPT: Final = 64 << 10
 _CHUNK: Final = 64 << 10
@@ -56,12 +58,16 @@ def run(
     limit: float,
     grace: float,
     cancel: Event | None = None,
+    output: int = OUTPUT_LIMIT,
+    largest_file: int | None = None,
+    fds: Sequence[int] = (),
 ) -> Ended:
     """How ``argv`` ended, given ``stdin`` and exactly the environment ``env``, in the folder ``/``.
 
-    After ``limit`` seconds, too much output or ``cancel``, its whole process group gets SIGTERM
+    After ``limit`` seconds, more than ``output`` bytes or ``cancel``, its whole process group gets SIGTERM
     and ``grace`` seconds later SIGKILL, so that what it started does not outlive it. It has no
-    terminal to prompt at. Raise ``OSError`` when it cannot be started.
+    terminal to prompt at. On Linux no file that it writes grows beyond ``largest_file`` bytes. It inherits
+    ``fds``. Raise ``OSError`` when it cannot be started.
     """
     forbid_core_dumps()
     process = subprocess.Popen(  # noqa: S603 - no shell; argv[0] is an absolute path
@@ -72,8 +78,12 @@ def run(
         env=dict(env),
         cwd="/",
         start_new_session=True,
+        pass_fds=tuple(fds),
     )
-    with process, _Pump(process, stdin, cancel) as pump:
+    if largest_file is not None and sys.platform == "linux":
+        with suppress(OSError, ValueError):  # it may have ended already
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    with process, _Pump(process, stdin, cancel, output) as pump:
         finished = False
         try:
             cut = pump.until(time.monotonic() + limit) or _wait(process, limit)
@@ -121,11 +131,14 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 class _Pump:
     """Feeds and drains one child without threads, within limits."""
 
-    def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, cancel: Event | None) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], stdin: bytes, cancel: Event | None, limit: int
+    ) -> None:
         self.stdout = bytearray()
         self.stderr = bytearray()
         self._rest = memoryview(stdin)
         self._cancel = cancel
+        self._limit = limit
         self._selector = selectors.DefaultSelector()
         for stream, events in (
             (process.stdin, selectors.EVENT_WRITE),
@@ -152,7 +165,7 @@ class _Pump:
             if left <= 0:
                 return Cut.TIME
             self._step(min(left, _POLL))
-            if len(self.stdout) > OUTPUT_LIMIT:
+            if len(self.stdout) > self._limit:
                 return Cut.OUTPUT
         return None
 
