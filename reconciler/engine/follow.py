@@ -12,6 +12,7 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from reconciler.git.repository import Repository
 from reconciler.git.signatures import Signers, signers
 from reconciler.model.errors import (
     ConfigError,
+    LockHeld,
     NotFastForward,
     NotSigned,
     ReconcilerError,
@@ -130,9 +132,11 @@ class Followed:
             cancel.set()  # where this was cancelled, the thread ends what it started
 
     def good(self, revision: Revision) -> None:
-        """Remember this revision as the one to fall back on."""
+        """Remember this revision as the one to fall back on; while another process fetches, the next time."""
         accepted = self._cache.read("accepted")
-        if accepted and revision == self._revision(accepted) and self._cache.read("good") != accepted:
+        if accepted is None or revision != self._revision(accepted) or self._cache.read("good") == accepted:
+            return
+        with suppress(LockHeld), self._cache.locked(patience=0):
             self._cache.remember("good", accepted)
 
     def last_good(self) -> Revision | None:

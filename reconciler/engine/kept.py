@@ -31,7 +31,7 @@ from time import monotonic
 from typing import Final
 
 from reconciler.git.plumbing import Cancelled
-from reconciler.model.errors import SourceError, TreeRefused
+from reconciler.model.errors import LockHeld, SourceError, TreeRefused
 
 _NEW: Final = "new-"
 _POLL: Final = 0.1
@@ -67,16 +67,19 @@ class Cache:
             raise self._unusable("others may write or read there")
 
     @contextmanager
-    def locked(self, *, patience: float, cancel: Event | None) -> Iterator[int]:
+    def locked(self, *, patience: float, cancel: Event | None = None) -> Iterator[int]:
         """Alone at work there, what others left behind removed; gives the lock's descriptor, to be inherited.
 
-        Raise ``SourceError`` where another one is at work for more than ``patience`` seconds.
+        Raise ``LockHeld`` where another one is at work for more than ``patience`` seconds.
         """
         descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._lock(descriptor, patience, cancel or Event())
             for left in self.folder.glob(f"{_NEW}*"):
-                shutil.rmtree(left, ignore_errors=True)
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink(missing_ok=True)
             yield descriptor
         finally:
             os.close(descriptor)
@@ -85,7 +88,7 @@ class Cache:
         until = monotonic() + patience
         while not _try_lock(descriptor, fcntl.LOCK_EX):
             if monotonic() > until:
-                raise SourceError(
+                raise LockHeld(
                     f"another process is fetching into {self.folder}",
                     hint="wait for it, or name another --git-cache",
                 )
@@ -115,9 +118,9 @@ class Cache:
             ) from None
 
     def remember(self, name: str, kept: Kept) -> None:
-        """Remember it, wholly or not at all, also through a loss of power."""
+        """Remember it, wholly or not at all, also through a loss of power. The lock must be held."""
         text = json.dumps(asdict(kept) | {"at": kept.at.isoformat()}).encode()
-        descriptor, path = tempfile.mkstemp(prefix=f".{name}-", dir=self.folder)
+        descriptor, path = tempfile.mkstemp(prefix=_NEW, dir=self.folder)
         with os.fdopen(descriptor, "wb") as file:
             file.write(text)
             file.flush()
@@ -126,7 +129,7 @@ class Cache:
         _sync(self.folder)
 
     def write(self, name: str, files: Mapping[str, bytes]) -> None:
-        """Have the files of a commit in the folder ``name``, whole.
+        """Have the files of a commit in the folder ``name``, whole. The lock must be held.
 
         Raise ``TreeRefused`` for names that clash, ``SourceError`` where they cannot be written.
         """

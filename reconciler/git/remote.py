@@ -216,7 +216,16 @@ _SAID: Final = (
         "look at its certificate; GIT_SSL_CAINFO names an authority of your own",
     ),
     (
-        ("file too large", "signal 25", "file size limit"),
+        ("early eof", "unexpected disconnect", "rpc failed", "hung up", "transfer closed"),
+        RemoteUnreachable,
+        "its answer broke off",
+        "it is asked again the next time",
+    ),
+    (
+        (
+            "file too large",
+            "invalid index-pack output",
+        ),  # the program that writes it was stopped at the limit
         SourceError,
         "the repository is larger than is fetched",
         "keep the configuration in a repository of its own",

@@ -9,10 +9,9 @@ itself tells, which whoever holds an old key may choose.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +24,8 @@ from reconciler.model.errors import NotSigned, UsageError
 _PGP_KEYS: Final = re.compile(
     r"^-----BEGIN PGP PUBLIC KEY BLOCK-----$.*?^-----END PGP PUBLIC KEY BLOCK-----$", re.MULTILINE | re.DOTALL
 )
-_VALIDITY: Final = re.compile(r'(?i)(?:valid-before|valid-after)=(?:"[^"]*"|[^\s,"]+),?')
+_UNTIL: Final = r'valid-(?:before|after)=(?:"[^"]*"|[^\s,"]+)'
+_VALIDITY: Final = re.compile(rf"{_UNTIL},|,?{_UNTIL}", re.IGNORECASE)
 _SIGNATURE: Final = re.compile(rb"^gpgsig(?:-sha256)? ((?:.*\n)(?: .*\n)*)", re.MULTILINE)
 _SSH: Final = b"-----BEGIN SSH SIGNATURE-----"
 _PGP: Final = b"-----BEGIN PGP SIGNATURE-----"
@@ -51,21 +51,21 @@ _GPG_SAID: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Signers:
-    """The keys that may sign, as the operator's file has them: SSH allowed signers, armored OpenPGP keys."""
+    """The keys that may sign: the lines of allowed signers for SSH, and a keyring of OpenPGP."""
 
     ssh: str
-    pgp: str
+    pgp: bytes
 
     @property
     def digest(self) -> str:
         """Changes when another key is listed, or one no longer."""
-        return hashlib.sha256(f"{self.ssh}\0{self.pgp}".encode()).hexdigest()
+        return hashlib.sha256(self.ssh.encode() + b"\0" + self.pgp).hexdigest()
 
     def require(self, repository: Repository, commit: str) -> None:
         """Raise ``NotSigned`` unless one of these keys signed ``commit`` and is valid now."""
         header = repository.commit(commit).partition(b"\n\n")[0] + b"\n"
-        found = _SIGNATURE.search(header)
-        signature = found[1].replace(b"\n ", b"\n") if found else b""
+        found = _SIGNATURE.findall(header)
+        signature = found[0].replace(b"\n ", b"\n") if len(found) == 1 else b""
         with TemporaryDirectory(dir=repository.folder.parent, prefix="signers-") as folder:
             judge = _Judge(repository, commit, Path(folder), self)
             if signature.startswith(_SSH):
@@ -88,13 +88,25 @@ def signers(path: str) -> Signers:
     text = text.replace("\r\n", "\n")
     lines = (line.strip() for line in _PGP_KEYS.sub("", text).splitlines())
     ssh = "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
-    found = Signers(ssh=ssh, pgp="".join(f"{block}\n" for block in _PGP_KEYS.findall(text)))
+    found = Signers(ssh=ssh, pgp=b"".join(map(_dearmored, _PGP_KEYS.findall(text))))
     if len(text) > _MAX_FILE or not (found.ssh or found.pgp):
         raise UsageError(
             f"{path} lists no key that may sign",
             hint="a line for each SSH key (`name ssh-ed25519 AAAA…`), or what `gpg --armor --export` gives",
         )
     return found
+
+
+def _dearmored(block: str) -> bytes:
+    """The bytes of an armored block of keys (RFC 9580, 6.2): headers, an empty line, base64, a checksum."""
+    _, _, body = block.partition("\n\n")
+    lines = [line for line in body.splitlines()[:-1] if not line.startswith("=")]
+    try:
+        return base64.b64decode("".join(lines), validate=True)
+    except ValueError:
+        raise UsageError(
+            "a block of OpenPGP keys is damaged", hint="write it with `gpg --armor --export KEY`"
+        ) from None
 
 
 class _Judge:
@@ -129,8 +141,8 @@ class _Judge:
         if not self._signers.pgp:
             self._refuse("it is signed with OpenPGP, and only SSH keys are listed")
         gpg = self._plumbing.program("gpg")
-        with self._home(gpg) as environ:
-            done = self._verify(f"gpg.program={gpg}", f"gpg.openpgp.program={gpg}", environ=environ)
+        environ = {"GNUPGHOME": str(self._home())}
+        done = self._verify(f"gpg.program={gpg}", f"gpg.openpgp.program={gpg}", environ=environ)
         said = _STATUS.findall(done.stderr.decode("utf-8", "replace"))
         for word, message in _GPG_SAID:
             if word in said:
@@ -138,22 +150,13 @@ class _Judge:
         if done.code or said.count("GOODSIG") != 1 or said.count("VALIDSIG") != 1:
             self._refuse("its signature cannot be judged by this gpg")
 
-    @contextmanager
-    def _home(self, gpg: str) -> Iterator[dict[str, str]]:
-        """A home for gpg with the listed keys alone."""
-        home = self._folder / "gnupg"
+    def _home(self) -> Path:
+        """A home for gpg with the listed keys alone, as the keyring that they are: nothing is imported."""
+        home = self._folder.absolute() / "gnupg"
         home.mkdir(mode=0o700)
         (home / "gpg.conf").write_text(_GPG_CONF)
-        environ = {"GNUPGHOME": str(home.absolute())}
-        done = self._plumbing.start(
-            (gpg, "--quiet", "--import"), stdin=self._signers.pgp.encode(), environ=environ
-        )
-        if done.code:
-            raise UsageError(
-                "gpg cannot read the OpenPGP keys that may sign",
-                hint="write them with `gpg --armor --export KEY`",
-            )
-        yield environ
+        (home / "pubring.gpg").write_bytes(self._signers.pgp)
+        return home
 
     def _verify(self, *config: str, environ: dict[str, str] | None = None) -> Ended:
         settings = [word for setting in config for word in ("-c", setting)]

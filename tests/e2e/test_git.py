@@ -1,0 +1,159 @@
+"""The commands with ``--git``: the files come from a repository, and nothing else is different."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from reconciler.model.errors import ExitCode
+
+_IDENTITY = {
+    "GIT_AUTHOR_NAME": "A Person",
+    "GIT_AUTHOR_EMAIL": "person@example.org",
+    "GIT_COMMITTER_NAME": "A Person",
+    "GIT_COMMITTER_EMAIL": "person@example.org",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+}
+
+
+class Upstream:
+    """The team's checkout as a repository; what runs reads it from there, in a folder of its own."""
+
+    def __init__(self, site) -> None:
+        self.root = site.root
+        self.commit("--quiet")
+
+    def git(self, *arguments: str) -> str:
+        environ = {"PATH": os.environ["PATH"], "HOME": str(self.root)} | _IDENTITY
+        done = subprocess.run(
+            ["git", *arguments],  # noqa: S607
+            cwd=self.root,
+            env=environ,
+            capture_output=True,
+            check=True,
+        )
+        return done.stdout.decode().strip()
+
+    def commit(self, *more: str) -> str:
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message=x", *more)
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def upstream(site, tmp_path) -> Upstream:
+    made = Upstream(site)
+    site.root = tmp_path / "elsewhere"
+    site.root.mkdir()
+    return made
+
+
+def everything(folder: Path) -> dict[Path, int]:
+    return {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_an_apply_records_the_commit_that_it_read(site, upstream):
+    done = site.call("--git", str(upstream.root), "--yes")
+    assert "4 enabled" in done.stdout or "enabled" in done.stdout, done
+    with sqlite3.connect(site.state) as connection:
+        assert connection.execute("SELECT DISTINCT [commit] FROM passes").fetchall() == [
+            (upstream.git("rev-parse", "HEAD"),)
+        ]
+    again = site.report("--git", str(upstream.root), "--dry-run")
+    assert not any(action["kind"] == "enable" for action in again["plan"]["actions"])
+
+
+def test_an_apply_of_files_here_records_their_commit(site):
+    upstream = Upstream(site)
+    site.call("--yes")
+    with sqlite3.connect(site.state) as connection:
+        ((commit,),) = connection.execute("SELECT DISTINCT [commit] FROM passes").fetchall()
+    assert commit.removesuffix("-dirty") == upstream.git("rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("command", [("--dry-run",), ("check",), ("validate",)])
+def test_what_only_looks_writes_nothing(site, upstream, command, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    before = everything(site.root)
+    line = [*command, "--git", str(upstream.root), "-f", "connections.yaml"]
+    if command != ("validate",):
+        done = site.call(*command, "--git", str(upstream.root))
+    else:
+        done = site.run(*line, raw=True)
+    assert done.returncode in (ExitCode.DONE, ExitCode.BLOCKED, ExitCode.FAILED), done
+    assert "error:" not in done.stderr
+    assert everything(site.root) == before
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_the_same_is_planned_as_from_the_files_themselves(site, upstream):
+    from_git = site.report("--git", str(upstream.root), "--dry-run")
+    site.root = upstream.root
+    here = site.report("--dry-run")
+    assert from_git["plan"]["digest"] == here["plan"]["digest"]
+
+
+def test_a_rewritten_history_applies_nothing(site, upstream):
+    site.call("--git", str(upstream.root), "--yes")
+    before = site.state.read_bytes()
+    upstream.git("commit", "--quiet", "--amend", "--message=another")
+    done = site.call("--git", str(upstream.root), "--yes")
+    assert done.returncode == ExitCode.FAILED
+    assert "history was rewritten" in done.stderr
+    assert "fix: find out who did" in done.stderr
+    head = upstream.git("rev-parse", "HEAD")
+    assert site.state.read_bytes() == before
+    assert (
+        site.call("--git", str(upstream.root), "--yes", "--git-reset-to", head).returncode != ExitCode.CONFIG
+    )
+
+
+def test_without_the_repository_nothing_is_applied(site, upstream):
+    site.call("--git", str(upstream.root), "--yes")
+    shutil.rmtree(upstream.root)
+    done = site.call("--git", str(upstream.root), "--yes")
+    assert done.returncode == ExitCode.FAILED
+    assert "[remote-refused]" in done.stderr
+
+
+def test_an_unsigned_commit_applies_nothing(site, upstream, tmp_path):
+    listed = tmp_path / "allowed"
+    listed.write_text(
+        "a@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJmeH8fIJwP8sCzE9WJfJaSuIFtNQ7hGBGrTsKMUlZ1n\n"
+    )
+    done = site.call("--git", str(upstream.root), "--git-signed-by", str(listed), "--yes")
+    assert done.returncode == ExitCode.FAILED
+    assert "it is not signed" in done.stderr
+    assert not site.state.exists()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--git-signed-by", "x"), ("--git-token-file", "x"), ("--git-reset-to", "x")],
+    ids=lambda one: one[0],
+)
+def test_what_is_said_of_a_repository_needs_one(site, option):
+    done = site.call("--dry-run", *option)
+    assert done.returncode == ExitCode.CONFIG
+    assert f"{option[0]} goes with --git" in done.stderr
+
+
+def test_a_token_on_the_command_line_is_warned_of_and_not_shown(site):
+    done = site.call("--dry-run", "--git", "https://robot:tok3n-canary@127.0.0.1:1/x.git")
+    assert done.returncode == ExitCode.FAILED
+    assert "--git-token-file" in done.stderr
+    assert "tok3n-canary" not in done.stdout + done.stderr
+
+
+def test_the_options_stand_before_a_command_too(site, upstream):
+    done = site.run("--git", str(upstream.root), "validate", raw=True)
+    assert done.returncode == ExitCode.DONE, done
