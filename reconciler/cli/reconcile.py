@@ -11,7 +11,7 @@ import click
 
 from reconciler.cli import screen
 from reconciler.cli.run import run_async, settings_from
-from reconciler.cli.sources import chosen_of, files_of
+from reconciler.cli.sources import Chosen, beginning, chosen_of, files_of
 from reconciler.engine import pass_
 from reconciler.engine.settings import Settings
 from reconciler.model.errors import Declined, ExitCode, UsageError
@@ -63,12 +63,15 @@ def run(
             hint="review a plan of the targets alone: --dry-run --target ID --out FILE",
         )
     reviewed = _read_plan(plan) if plan else None
+    source = chosen_of(chosen)
+    if watch:
+        chosen |= {"targets": targets, "verbose": verbose}
+        every = interval or INTERVAL
+        return _watch(files, source, show, interval=every, listen=listen, audit=dry_run, **chosen)
     with (
-        files_of(files, chosen_of(chosen), keep=not dry_run) as (found, commit),
+        files_of(files, source, keep=not dry_run) as (found, commit),
         settings_from(verbose=verbose, files=found, commit=commit, targets=targets, **chosen) as settings,
     ):
-        if watch:
-            return _watch(settings, show, interval=interval, listen=listen, audit=dry_run)
         if dry_run:
             return _dry_run(settings, show, out=out, detailed=detailed_exitcode)
         if reviewed:
@@ -104,13 +107,24 @@ def _sensible_watch(*, dry_run: bool, yes: bool, once: object) -> None:
 
 
 def _watch(
-    settings: Settings, show: screen.Screen, *, interval: float | None, listen: str | None, audit: bool
+    files: tuple[str, ...],
+    where: Chosen,
+    show: screen.Screen,
+    *,
+    interval: float,
+    listen: str | None,
+    audit: bool,
+    **chosen: Any,  # noqa: ANN401 - the options that become Settings
 ) -> ExitCode:
     from reconciler.cli.watch import watch  # noqa: PLC0415 - brings a server, which one run has no use for
     from reconciler.web.server import parse_listen  # noqa: PLC0415 - the same
 
-    where = parse_listen(listen) if listen else None
-    return watch(settings, show, interval=interval or INTERVAL, listen=where, audit=audit)
+    address = parse_listen(listen) if listen else None
+    with (
+        beginning(files, where, keep=not audit) as (source, found, commit),
+        settings_from(files=found, commit=commit, **chosen) as settings,
+    ):
+        return watch(settings, show, interval=interval, listen=address, audit=audit, source=source)
 
 
 def _read_plan(path: str) -> PlanFile:

@@ -6,8 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from reconciler.cli.paths import configuration
 from reconciler.model.errors import UsageError
@@ -77,6 +80,19 @@ def files_of(
     with source_of(files, chosen, keep=keep) as source:
         revision = run_async(source.refresh())
         yield revision.files, revision.commit
+
+
+@contextmanager
+def beginning(
+    files: tuple[str, ...], chosen: Chosen, *, keep: bool
+) -> Iterator[tuple[Source | None, tuple[str, ...], str | None]]:
+    """What a loop begins with: who to ask for newer files (nobody where they lie here), files and commit."""
+    from reconciler.cli.run import run_async  # noqa: PLC0415 - keeps validate quick
+    from reconciler.engine.asked import first_of  # noqa: PLC0415 - the same
+
+    with source_of(files, chosen, keep=keep) as source:
+        revision = run_async(first_of(source, partial(click.echo, err=True)))
+        yield (source if chosen.git else None), revision.files, revision.commit
 
 
 def _configuration(files: tuple[str, ...], chosen: Chosen) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from reconciler.cli.screen import Screen
 from reconciler.engine.health import Health
 from reconciler.engine.loop import Hooks, Loop
 from reconciler.engine.settings import Settings
+from reconciler.engine.source import Source
 from reconciler.engine.systemd import Supervisor
 from reconciler.model.errors import ExitCode
 from reconciler.web.health import health_routes
@@ -23,14 +24,26 @@ _ENDING: Final = {signal.SIGTERM: ExitCode.DONE, signal.SIGINT: ExitCode.INTERRU
 
 
 def watch(
-    settings: Settings, show: Screen, *, interval: float, listen: Address | None, audit: bool
+    settings: Settings,
+    show: Screen,
+    *,
+    interval: float,
+    listen: Address | None,
+    audit: bool,
+    source: Source | None = None,
 ) -> ExitCode:
-    """Run the loop until somebody ends it, and give the exit code."""
-    return asyncio.run(_watch(settings, show, interval=interval, listen=listen, audit=audit))
+    """Run the loop until somebody ends it, and give the exit code. ``source`` tells where the files go."""
+    return asyncio.run(_watch(settings, show, interval=interval, listen=listen, audit=audit, source=source))
 
 
 async def _watch(
-    settings: Settings, show: Screen, *, interval: float, listen: Address | None, audit: bool
+    settings: Settings,
+    show: Screen,
+    *,
+    interval: float,
+    listen: Address | None,
+    audit: bool,
+    source: Source | None,
 ) -> ExitCode:
     health = Health()
     loop = Loop(
@@ -40,6 +53,7 @@ async def _watch(
         hooks=Hooks(first=show.report),
         health=health,
         supervisor=Supervisor.of(settings.environ),
+        source=source,
     )
     async with AsyncExitStack() as stack:
         if listen:

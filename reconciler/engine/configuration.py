@@ -36,7 +36,7 @@ class Configuration:
     """
 
     def __init__(self, files: Sequence[str], *, sleep: Callable[[float], Awaitable[None]]) -> None:
-        self._files = tuple(files)
+        self._files = self._read_from = tuple(files)
         self._sleep = sleep
         self._seen: _Signature | None = None
         self._desired: Desired | None = None
@@ -52,6 +52,15 @@ class Configuration:
         """Whether :attr:`desired` is not what the files say now."""
         return self.problem is not None and self._desired is not None
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that were read last, whether they were good or not."""
+        return self._read_from
+
+    def move(self, files: Sequence[str]) -> None:
+        """Read these files from now on, as of another commit."""
+        self._files = tuple(files)
+
     def changed(self) -> bool:
         """Whether anything is different from when it was last read: cheap, and quotes nothing."""
         return self._signature() != self._seen
@@ -64,9 +73,9 @@ class Configuration:
         signature = await self._at_rest()
         if signature is None or signature == self._seen:
             return None
-        self._seen = signature
+        self._seen, self._read_from = signature, self._files
         try:
-            return read(self._files)
+            return read(self._read_from)
         except ReconcilerError as error:
             self.refuse(error)
             return None

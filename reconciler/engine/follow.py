@@ -100,6 +100,7 @@ class Followed:
         self._temporary = None if following.keep else TemporaryDirectory(prefix="reconcile-git-")
         if self._temporary:
             self._cache = Cache(Path(self._temporary.name) / name)
+        self._in_use: str | None = None
         self._refused: _Refused | None = None
 
     def __enter__(self) -> Self:
@@ -132,9 +133,15 @@ class Followed:
             cancel.set()  # where this was cancelled, the thread ends what it started
 
     def good(self, revision: Revision) -> None:
-        """Remember this revision as the one to fall back on; while another process fetches, the next time."""
+        """Remember this revision as the one to fall back on, unless another process is at work just now.
+
+        Its files stay here in any case, until another one is good.
+        """
         accepted = self._cache.read("accepted")
-        if accepted is None or revision != self._revision(accepted) or self._cache.read("good") == accepted:
+        if accepted is None or revision != self._revision(accepted):
+            return
+        self._in_use = accepted.tree
+        if self._cache.read("good") == accepted:
             return
         with suppress(LockHeld), self._cache.locked(patience=0):
             self._cache.remember("good", accepted)
@@ -153,7 +160,7 @@ class Followed:
         plumbing = Plumbing(self._environ, cancel=cancel, limit=self._following.time_limit)
         keys, remote = self._signers(), self._remote()
         ref, newest = _newest(plumbing, remote, self._following.ref)
-        accepted = self._memory.read("accepted")
+        accepted = self._accepted()
         if accepted and self._is_here(accepted, newest, keys):
             return self._revision(accepted)
         if self._refused and self._refused.what == (newest, _digest(keys)):
@@ -174,7 +181,7 @@ class Followed:
         self._cache.prepare()
         with self._cache.locked(patience=self._following.time_limit, cancel=cancel) as lock:
             fetch.plumbing.fds.append(lock)
-            before = self._memory.read("accepted")
+            before = self._accepted()
             with self._cache.work() as folder:
                 repository = Repository(fetch.plumbing, fetch.remote, folder / "fetched.git")
                 repository.begin(fetch.newest)
@@ -187,7 +194,7 @@ class Followed:
             self._cache.hold(tree)
             self._cache.remember("accepted", kept)
             good = self._cache.read("good")
-            self._cache.tidy({tree} | ({good.tree} if good else set()))
+            self._cache.tidy({tree, self._in_use or tree, good.tree if good else tree})
         return kept
 
     def _judged(
@@ -203,6 +210,10 @@ class Followed:
         if keys:
             _require_signed(repository, (tip, *line), keys)
         return tip
+
+    def _accepted(self) -> Kept | None:
+        """What was accepted last: by this run, where it keeps nothing, else by any."""
+        return self._cache.read("accepted") or self._memory.read("accepted")
 
     def _signers(self) -> Signers | None:
         return signers(self._following.signed_by) if self._following.signed_by else None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.engine import pass_
+from reconciler.engine.asked import Asked
 from reconciler.engine.changes import Changes
 from reconciler.engine.choose import chosen_connections
 from reconciler.engine.configuration import Configuration
@@ -20,6 +21,7 @@ from reconciler.engine.memory import Memory
 from reconciler.engine.readings import Readings
 from reconciler.engine.schedule import Timetable
 from reconciler.engine.settings import Settings
+from reconciler.engine.source import Revision, Source
 from reconciler.engine.systemd import Supervisor
 from reconciler.engine.threads import Threads
 from reconciler.model.desired import Desired
@@ -63,7 +65,8 @@ class Loop:
     """One loop. :meth:`run` ends only when it was told to, or when it could not even begin.
 
     ``audit``: it reads and reports and changes nothing anywhere, no state either. ``clock`` gives seconds
-    that only ever grow, ``chance`` a number from 0 to 1.
+    that only ever grow, ``chance`` a number from 0 to 1. ``source`` is asked at each pass where the files of
+    ``settings`` lie next; without it they stay where they are.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Loop:
         hooks: Hooks | None = None,
         health: Health | None = None,
         supervisor: Supervisor | None = None,
+        source: Source | None = None,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -93,6 +97,9 @@ class Loop:
         self.health = health or Health(clock=clock)
         self._memory = Memory(self._settings, audit=audit)
         self._configuration = Configuration(settings.files, sleep=settings.sleep)
+        self._asked = Asked(source, new=self._moved, failed=self._not_moved) if source else None
+        self._newest = Revision(files=settings.files, commit=settings.commit, at=settings.now())
+        self._commit = settings.commit
         self._timetable = Timetable(interval, clock=clock, chance=chance)
         self._changes = Changes(self._files_changed, self._cannot_watch)
         self._threads = Threads()
@@ -129,6 +136,7 @@ class Loop:
         self._supervisor.reloading()
         self._reloading = True
         self._configuration.again()
+        self._ask()
         self._all_now = True
         self._poke()
 
@@ -143,7 +151,11 @@ class Loop:
             stack.callback(self._threads.close)
             await stack.enter_async_context(self._readings)
             stack.push_async_callback(self._changes.close)
+            if self._asked:
+                stack.push_async_callback(self._asked.close)
             await self._refresh()
+            if self._configuration.problem:
+                await self._fall_back()
             if self._configuration.problem:
                 raise self._configuration.problem
             if self._supervisor.watchdog:
@@ -193,6 +205,7 @@ class Loop:
 
     async def _pass(self) -> None:
         self._promise(self._step)
+        self._ask()
         await self._refresh()
         desired = self._configuration.desired
         assert desired is not None  # noqa: S101 - without any, the loop did not begin
@@ -213,10 +226,11 @@ class Loop:
         self._show(report)
 
     async def _report(self, desired: Desired) -> Report:
+        settings = replace(self._settings, commit=self._commit)
         if self._audit:
-            return await pass_.dry_run(self._settings, desired=desired, surveyor=self._readings.survey)
+            return await pass_.dry_run(settings, desired=desired, surveyor=self._readings.survey)
         return await pass_.converge(
-            self._settings, desired=desired, surveyor=self._readings.survey, stop=self._between_acts
+            settings, desired=desired, surveyor=self._readings.survey, stop=self._between_acts
         )
 
     def _show(self, report: Report) -> None:
@@ -269,9 +283,45 @@ class Loop:
                 self._all_now = True
         if candidate is not None:
             self._configuration.accept(candidate)
+            await self._accepted()
         if before is not None:
             self._tell_of_files(self._configuration.problem)
         await self._changes.watch(self._configuration.folders())
+
+    async def _accepted(self) -> None:
+        """The commit of what was accepted is told in passes from now on, and is what to fall back on."""
+        newest, files = self._newest, self._configuration.files
+        if self._asked and newest.files == files:  # else another one came in while these were read
+            self._commit = newest.commit
+            await asyncio.to_thread(self._asked.source.good, newest)
+
+    async def _fall_back(self) -> None:
+        """Begin with the last good commit where the newest one cannot be used."""
+        kept = await asyncio.to_thread(self._asked.source.last_good) if self._asked else None
+        if kept is None:
+            return
+        self._tell_of_files(self._configuration.problem)
+        self._newest = kept
+        self._configuration.move(kept.files)
+        await self._refresh()
+
+    def _ask(self) -> None:
+        if self._asked:
+            self._asked.ask()
+
+    def _moved(self, revision: Revision) -> None:
+        """The newest commit has its files here."""
+        self._tell("source", None)
+        self._newest = revision
+        self._configuration.move(revision.files)
+        self._files_changed()
+
+    def _not_moved(self, error: ReconcilerError) -> None:
+        """Nothing new may be taken, or can be had: what was taken goes on."""
+        found = concerns_of(error)
+        self._tell(
+            "source", f"the repository gives nothing new, so what was taken goes on: {found[0].message}"
+        )
 
     def _tell_of_files(self, problem: ReconcilerError | None) -> None:
         if problem is None:

@@ -124,3 +124,50 @@ def site(tmp_path: Path) -> Iterator[Site]:
     }
     with SandboxThread(load_scenario(EXAMPLES / "sandbox.yaml")) as sandbox:
         yield Site(root=root, sandbox=sandbox, environment=environment)
+
+
+_IDENTITY = {
+    "GIT_AUTHOR_NAME": "A Person",
+    "GIT_AUTHOR_EMAIL": "person@example.org",
+    "GIT_COMMITTER_NAME": "A Person",
+    "GIT_COMMITTER_EMAIL": "person@example.org",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+}
+
+
+class Upstream:
+    """The team's checkout as a repository; what runs reads it from there, in a folder of its own."""
+
+    def __init__(self, site) -> None:
+        self.root = site.root
+        self.commit("--quiet")
+
+    def git(self, *arguments: str) -> str:
+        environ = {"PATH": os.environ["PATH"], "HOME": str(self.root)} | _IDENTITY
+        done = subprocess.run(
+            ["git", *arguments],  # noqa: S607
+            cwd=self.root,
+            env=environ,
+            capture_output=True,
+            check=True,
+        )
+        return done.stdout.decode().strip()
+
+    def commit(self, *more: str) -> str:
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message=x", *more)
+        return self.head
+
+    @property
+    def head(self) -> str:
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def upstream(site, tmp_path) -> Upstream:
+    made = Upstream(site)
+    site.root = tmp_path / "elsewhere"
+    site.root.mkdir()
+    return made

@@ -2,58 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
-import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from reconciler.model.errors import ExitCode
-
-_IDENTITY = {
-    "GIT_AUTHOR_NAME": "A Person",
-    "GIT_AUTHOR_EMAIL": "person@example.org",
-    "GIT_COMMITTER_NAME": "A Person",
-    "GIT_COMMITTER_EMAIL": "person@example.org",
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-    "GIT_CONFIG_NOSYSTEM": "1",
-}
-
-
-class Upstream:
-    """The team's checkout as a repository; what runs reads it from there, in a folder of its own."""
-
-    def __init__(self, site) -> None:
-        self.root = site.root
-        self.commit("--quiet")
-
-    def git(self, *arguments: str) -> str:
-        environ = {"PATH": os.environ["PATH"], "HOME": str(self.root)} | _IDENTITY
-        done = subprocess.run(
-            ["git", *arguments],  # noqa: S607
-            cwd=self.root,
-            env=environ,
-            capture_output=True,
-            check=True,
-        )
-        return done.stdout.decode().strip()
-
-    def commit(self, *more: str) -> str:
-        self.git("init", "--quiet", "--initial-branch=main")
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message=x", *more)
-        return self.git("rev-parse", "HEAD")
-
-
-@pytest.fixture
-def upstream(site, tmp_path) -> Upstream:
-    made = Upstream(site)
-    site.root = tmp_path / "elsewhere"
-    site.root.mkdir()
-    return made
 
 
 def everything(folder: Path) -> dict[Path, int]:
@@ -71,8 +27,8 @@ def test_an_apply_records_the_commit_that_it_read(site, upstream):
     assert not any(action["kind"] == "enable" for action in again["plan"]["actions"])
 
 
-def test_an_apply_of_files_here_records_their_commit(site):
-    upstream = Upstream(site)
+def test_an_apply_of_files_here_records_their_commit(site, upstream):
+    site.root = upstream.root
     site.call("--yes")
     with sqlite3.connect(site.state) as connection:
         ((commit,),) = connection.execute("SELECT DISTINCT [commit] FROM passes").fetchall()

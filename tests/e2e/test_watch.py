@@ -370,3 +370,43 @@ def test_with_bad_files_it_does_not_begin(site):
     done = site.call("--watch", "--yes")
     assert done.returncode == 3
     assert "connections.yaml:1:" in done.stderr
+
+
+def test_a_repository_is_followed_forwards_alone(site, watch, upstream):
+    loop = watch("--watch", "--yes", "--interval", "1", "--git", str(upstream.root))
+    started(site, loop)
+    first = upstream.head
+    text = (upstream.root / "connections.yaml").read_text()
+    (upstream.root / "connections.yaml").write_text("version: one\n")
+    upstream.commit()
+    loop.until("cannot be used, so the last good one goes on")
+    (upstream.root / "connections.yaml").write_text(text.replace("enabled: true", "enabled: false"))
+    stopped = upstream.commit()
+    loop.until("over: the configuration cannot be used")
+    until(lambda: not running(site), "what git no longer wants was stopped")
+    until(lambda: state(site).passes(limit=1)[0].commit == stopped, "the commit is recorded")
+    upstream.git("reset", "--quiet", "--hard", first)
+    loop.until("gives nothing new, so what was taken goes on: .*history was rewritten")
+    assert loop.end() == 0
+    assert not running(site)
+    again = watch("--watch", "--yes", "--interval", "1", "--git", str(upstream.root))
+    again.until("so the last good commit goes on: .*history was rewritten")
+    again.until("digest ")
+    assert again.end() == 0
+    assert not running(site)
+    assert state(site).passes(limit=1)[0].commit == stopped
+
+
+def test_a_loop_begins_with_the_last_good_commit_where_the_newest_is_wrong(site, watch, upstream):
+    loop = watch("--watch", "--yes", "--interval", "1", "--git", str(upstream.root))
+    started(site, loop)
+    good = upstream.head
+    assert loop.end() == 0
+    (upstream.root / "connections.yaml").write_text("version: one\n")
+    upstream.commit()
+    again = watch("--watch", "--yes", "--interval", "1", "--git", str(upstream.root))
+    again.until("cannot be used, so the last good one goes on")
+    again.until("digest ")
+    assert again.end() == 0
+    assert running(site) == {RUNNING}
+    assert state(site).passes(limit=1)[0].commit == good
