@@ -103,11 +103,13 @@ async def look(
 
 def _guards(desired: Desired, state: ReadState, settings: Settings) -> Guards:
     passes = desired.policy.settle if settings.settles else 1
-    streaks = {name: one.streak for name, one in state.readings().items()} if settings.settles else {}
+    readings = state.readings()
+    streaks = {name: one.streak for name, one in readings.items()} if settings.settles else {}
     return Guards(
         settling=Settling(passes=passes, streaks=streaks),
         lockdowns=state.lockdowns(),
         recent=_recent(state, settings),
+        exchanges={name: one.reading.exchange for name, one in readings.items() if one.reading.exchange},
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from reconciler.model.desired import Desired, Guarded
+from reconciler.model.desired import EMPTY, Desired, Guarded
 from reconciler.model.memory import Lockdown
 from reconciler.model.plan import Action, ActionKind, Breach
 from reconciler.planning import lockdown, settle
@@ -29,12 +29,14 @@ _WAITING: Final = frozenset({*THRESHOLD_CHECKS.values(), IN_FORCE, OVER, CHECK, 
 class Guards:
     """What holds back beside the files: keys that must settle first, emergency stops in force.
 
-    ``recent`` is what counts towards the limits already.
+    ``recent`` is what counts towards the limits already. ``exchanges`` remembers the exchange of
+    connections that the files may no longer name.
     """
 
     settling: Settling = AT_ONCE
     lockdowns: Sequence[Lockdown] = ()
     recent: Recent = NOTHING
+    exchanges: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 
 NO_GUARDS: Final = Guards()
@@ -57,11 +59,16 @@ def guard(
     """
     windows = desired.policy.windows
 
+    def exchange_of(connection: str) -> str | None:
+        named = desired.connections.get(connection)
+        return named.exchange if named else guards.exchanges.get(connection)
+
     def waiting(wanted: Action) -> Action:
-        action = locked_down(wanted, guards.lockdowns, desired, runs_on=runs_on(wanted))
-        steady = settled(action, guards.settling, runs_on=runs_on(action))
+        place = runs_on(wanted)
+        action = locked_down(wanted, guards.lockdowns, exchange_of, runs_on=place)
+        steady = settled(action, guards.settling, runs_on=place)
         left = within_windows(suspended(steady, desired, now), windows, now)
-        return _kept_safe(action, left, unsafe)
+        return _kept_safe(wanted, left, unsafe)
 
     held = _whole_moves(tuple(map(waiting, actions)))
     found = breaches(held, desired, running=running, now=now, recent=guards.recent)

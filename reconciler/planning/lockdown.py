@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Final, TypeAlias
 
-from reconciler.model.desired import Desired
 from reconciler.model.memory import Lockdown
 from reconciler.model.plan import Action, ActionKind
 from reconciler.planning.hold import hold_back
 
 #: The finding that says more.
-CHECK = "lockdown"
+CHECK: Final = "lockdown"
 
-_RUNS = frozenset({ActionKind.CHANGE, ActionKind.HOLD, ActionKind.NONE, ActionKind.UNKNOWN})
+ExchangeOf: TypeAlias = Callable[[str], str | None]
+"""Gives the exchange of a connection by its id, ``None`` where nobody knows it any more."""
+
+_RUNS: Final = frozenset({ActionKind.CHANGE, ActionKind.HOLD, ActionKind.NONE, ActionKind.UNKNOWN})
+_STARTS: Final = frozenset({ActionKind.ENABLE, ActionKind.CHANGE})
 
 
-def covers(one: Lockdown, connection: str | None, desired: Desired) -> bool:
-    """Whether ``one`` is about this connection; one that the files no longer name is of every exchange."""
-    found = desired.connections.get(connection or "")
-    return one.covers(connection, found.exchange if found else None)
+def covering(
+    lockdowns: Iterable[Lockdown], connection: str | None, exchange_of: ExchangeOf
+) -> Lockdown | None:
+    """The first lockdown that is about this connection; each is about one that nobody can name."""
+    exchange = exchange_of(connection) if connection else None
+    return next((one for one in lockdowns if not connection or one.covers(connection, exchange)), None)
 
 
 def locked_down(
-    action: Action, lockdowns: Iterable[Lockdown], desired: Desired, *, runs_on: str | None
+    action: Action, lockdowns: Iterable[Lockdown], exchange_of: ExchangeOf, *, runs_on: str | None
 ) -> Action:
     """``action``, or what an emergency stop makes of it.
 
-    ``runs_on`` is the connection on which the strategy runs, or may; ``None`` where it surely does not.
+    What counts is the connection that the strategy runs on, or may: ``runs_on``, empty where nobody
+    knows which, ``None`` where it surely does not run. One that runs on another goes on there, and only
+    may not move.
     """
-    connections = {action.connection, runs_on or action.connection}
-    found = next((one for one in lockdowns if any(covers(one, name, desired) for name in connections)), None)
-    if found is None or action.kind is ActionKind.UNMANAGED:
+    if action.kind is ActionKind.UNMANAGED:
         return action
-    why = f"{found} is in force since {found.since:%Y-%m-%dT%H:%M:%SZ}: {' '.join(found.reason.split())}"
-    if action.kind is ActionKind.DISABLE:
+    declared = tuple(lockdowns)
+    found = covering(declared, action.connection if runs_on is None else runs_on, exchange_of)
+    if found is not None and action.kind is ActionKind.DISABLE:
         return replace(action, checks=(*action.checks, CHECK))  # then it waits for no approval
-    if runs_on is not None and action.kind in _RUNS:
-        return replace(action, kind=ActionKind.DISABLE, reason=why, checks=(CHECK,), before=None, after=None)
-    return hold_back(action, why, CHECK) if action.kind is ActionKind.ENABLE else action
+    if found is not None and runs_on is not None and action.kind in _RUNS:
+        kind = ActionKind.DISABLE
+        return replace(action, kind=kind, reason=_why(found), checks=(CHECK,), before=None, after=None)
+    if action.kind in _STARTS:
+        found = found or covering(declared, action.connection, exchange_of)
+        return action if found is None else hold_back(action, _why(found), CHECK)
+    return action
+
+
+def _why(one: Lockdown) -> str:
+    return f"{one} is in force since {one.since:%Y-%m-%dT%H:%M:%SZ}: {' '.join(one.reason.split())}"
