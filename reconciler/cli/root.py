@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": ("reconciler.cli.explain", "Say what a check or a failure means, its cause and its fix."),
     "exchanges": ("reconciler.cli.exchanges", "List the exchanges with what each tells of a key."),
     "doctor": ("reconciler.cli.doctor", "Look at this machine: sops, keys, file modes, clock."),
+    "lockdown": ("reconciler.cli.lockdown", "Stop strategies at once, then list the keys to replace."),
     "unlock": ("reconciler.cli.unlock", "End the lock of an apply that is gone."),
     "sandbox": ("reconciler.cli.sandbox", "Run local exchanges from a scenario file."),
     "demo": ("reconciler.cli.demo", "Run the main job on the sandbox: dry run, apply, dry run."),

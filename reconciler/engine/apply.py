@@ -7,12 +7,13 @@ it in effect, whatever the call said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from datetime import datetime
+from typing import Final, Protocol
 
 from reconciler.model.errors import LockHeld, ReconcilerError, StateError
-from reconciler.model.event import NOWHERE, Origin, event_of_outcome
+from reconciler.model.event import NOWHERE, Event, Origin, event_of_outcome
 from reconciler.model.plan import (
     Action,
     ActionKind,
@@ -33,6 +34,43 @@ Progress = Callable[[Outcome], None]
 
 Holdings = Mapping[str, RunningStrategy]
 """What a runtime holds, by strategy."""
+
+
+class Journal(Protocol):
+    """Where intents and outcomes are kept: :class:`reconciler.state.store.Store`."""
+
+    def intend(
+        self, action: Action, *, token: int, at: datetime, pass_id: int | None, lockdowns: frozenset[int]
+    ) -> Intent:
+        """Record that ``action`` is about to be done."""
+
+    def conclude(
+        self,
+        intent: Intent,
+        outcome: Outcome,
+        *,
+        token: int,
+        at: datetime,
+        keep: InventoryItem | None,
+        drop: bool,
+        events: Iterable[Event],
+    ) -> None:
+        """Record what became of it."""
+
+    def inventory(self) -> Mapping[str, InventoryItem]:
+        """What this tool enabled, by strategy."""
+
+
+class Right(Protocol):
+    """The right to act: :class:`reconciler.state.lease.Lease`."""
+
+    @property
+    def token(self) -> int:
+        """What runtimes compare with that of older holders."""
+
+    def check(self) -> None:
+        """Return when this process may act now; raise :class:`LockHeld` when it may not."""
+
 
 _ORDER: Final = {ActionKind.DISABLE: 0, ActionKind.CHANGE: 1, ActionKind.ENABLE: 2}
 _INTERRUPTED: Final = "interrupted before it was tried"
@@ -62,8 +100,8 @@ async def apply(
     plan: Plan,
     *,
     runtimes: Mapping[str, Runtime],
-    store: Store,
-    lease: Lease,
+    store: Journal,
+    lease: Right,
     clock: Clock,
     origin: Origin = NOWHERE,
     lockdowns: frozenset[int] = frozenset(),
@@ -126,8 +164,8 @@ class _Hand:
     """What acting takes: the runtimes, the journal and the right to act."""
 
     runtimes: Mapping[str, Runtime]
-    store: Store
-    lease: Lease
+    store: Journal
+    lease: Right
     clock: Clock
     origin: Origin = NOWHERE
     lockdowns: frozenset[int] = frozenset()

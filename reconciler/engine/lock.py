@@ -21,13 +21,14 @@ _LONGEST_PAUSE: Final = 16.0
 
 
 @asynccontextmanager
-async def held(store: Store, settings: Settings) -> AsyncIterator[Lease]:
+async def held(store: Store, settings: Settings, *, by_force: bool = False) -> AsyncIterator[Lease]:
     """The lease for as long as the block runs, renewed in the background.
 
-    Raise ``LockHeld`` when another process still holds it after ``settings.lock_timeout`` seconds.
+    Raise ``LockHeld`` when another process still holds it after ``settings.lock_timeout`` seconds;
+    ``by_force`` takes it then, and says from whom.
     """
     with ExitStack() as stack:
-        lease = await _entered(stack, store, settings)
+        lease = await _entered(stack, store, settings, by_force=by_force)
         keeping = asyncio.create_task(lease.keep())
         try:
             yield lease
@@ -37,7 +38,7 @@ async def held(store: Store, settings: Settings) -> AsyncIterator[Lease]:
                 await keeping
 
 
-async def _entered(stack: ExitStack, store: Store, settings: Settings) -> Lease:
+async def _entered(stack: ExitStack, store: Store, settings: Settings, *, by_force: bool) -> Lease:
     """The lease once it can be had.
 
     Time is counted in pauses, not read from a clock, which may be set while this waits.
@@ -47,6 +48,12 @@ async def _entered(stack: ExitStack, store: Store, settings: Settings) -> Lease:
         try:
             return stack.enter_context(store.lease(clock=settings.lease_clock))
         except LockHeld as error:
+            if left <= 0 and by_force:
+                if settings.notice:
+                    settings.notice(
+                        f"taking the lock by force from {error.holder}, which starts nothing more"
+                    )
+                return stack.enter_context(store.lease(clock=settings.lease_clock, by_force=True))
             if left <= 0:
                 raise
             told = _tell(settings, error, told)

@@ -82,7 +82,7 @@ def lift(db: Connection, number: int, *, at: datetime) -> Lockdown:
     if found is None:
         raise UsageError(
             f"no lockdown with the number {number} is in force",
-            hint="`reconcile status` lists those that are",
+            hint="`reconcile lockdown --list` shows those that are",
         )
     table = schema.lockdowns
     db.execute(sa.update(table).where(table.c.id == number).values(lifted_at=at))

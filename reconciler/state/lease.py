@@ -114,13 +114,16 @@ class Lease:
 
 
 @contextlib.contextmanager
-def hold(db: Writer, *, holder: Holder | None, ttl: timedelta, clock: Clock | None) -> Iterator[Lease]:
+def hold(
+    db: Writer, *, holder: Holder | None, ttl: timedelta, clock: Clock | None, by_force: bool = False
+) -> Iterator[Lease]:
     """Hold the lease for the length of the block. Raise :class:`LockHeld` when another does.
 
     ``holder`` is this process where none is given; without a ``clock`` the database's own judges.
+    ``by_force`` takes it from whoever holds it, who is fenced off from that moment.
     """
     judge: _Judge = db.now if clock is None else lambda _connection: clock()
-    token = db.write(lambda connection: _acquire(connection, holder, judge, ttl))
+    token = db.write(lambda connection: _acquire(connection, holder, judge, ttl, by_force=by_force))
     lease = Lease(db, token=token, ttl=ttl, judge=judge)
     try:
         yield lease
@@ -174,10 +177,12 @@ def _locked(connection: Connection) -> LeaseRecord | None:
     return lease_of(row) if row else None
 
 
-def _acquire(connection: Connection, holder: Holder | None, judge: _Judge, ttl: timedelta) -> int:
+def _acquire(
+    connection: Connection, holder: Holder | None, judge: _Judge, ttl: timedelta, *, by_force: bool
+) -> int:
     record = _locked(connection)
     now = judge(connection)
-    if record is not None and record.held(now):
+    if record is not None and record.held(now) and not by_force:
         raise _held_by_another(record)
     token = record.token + 1 if record else 1
     who = holder or Holder.here(lambda: now)

@@ -64,14 +64,20 @@ class Store(ReadState):
         self._db.close()
 
     def lease(
-        self, holder: Holder | None = None, *, clock: Clock | None = None, ttl: timedelta = DEFAULT_TTL
+        self,
+        holder: Holder | None = None,
+        *,
+        clock: Clock | None = None,
+        ttl: timedelta = DEFAULT_TTL,
+        by_force: bool = False,
     ) -> AbstractContextManager[Lease]:
         """The lease, held within a ``with`` block; by this process unless ``holder`` says otherwise.
 
         Its time is judged by the database's own clock, or by ``clock`` where one is given. Entering
-        raises :class:`reconciler.model.errors.LockHeld` when another process holds it.
+        raises :class:`reconciler.model.errors.LockHeld` when another process holds it; ``by_force``
+        takes it from that process, which is only for an emergency.
         """
-        return leases.hold(self._db, holder=holder, ttl=ttl, clock=clock)
+        return leases.hold(self._db, holder=holder, ttl=ttl, clock=clock, by_force=by_force)
 
     def unlock(self, token: int, event: Event) -> LeaseRecord:
         """End the lease of a process that is gone, by the number that the refusal printed."""

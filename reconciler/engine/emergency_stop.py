@@ -1,0 +1,157 @@
+"""Stopping what a lockdown covers: every runtime by itself, so that none that fails or hangs delays another.
+
+It acts through :mod:`reconciler.engine.apply` alone: an intent before, a look and an outcome after. Only
+where the state takes no record any more it acts without one: a stop that is done twice does no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from reconciler.engine.apply import apply
+from reconciler.engine.emergency_known import Claim, Known
+from reconciler.engine.emergency_record import Unfailing, Unhindered
+from reconciler.model.desired import RuntimeSpec
+from reconciler.model.emergency import Running
+from reconciler.model.errors import Mark, ReconcilerError, StateError
+from reconciler.model.event import Origin
+from reconciler.model.plan import Action, ActionKind, Outcome, Plan, RunningStrategy
+from reconciler.planning.decide import is_off
+from reconciler.planning.lockdown import CHECK
+from reconciler.runtimes.bounded import LIMITS, Bounded, Closed, Limits
+from reconciler.runtimes.interface import Runtime
+from reconciler.runtimes.registry import open_runtime
+
+if TYPE_CHECKING:
+    from reconciler.state.lease import Lease
+    from reconciler.state.store import Store
+    from reconciler.state.view import ReadState
+
+Covers = Callable[[str | None], bool]
+"""Whether a connection is covered; ``None`` for one that nobody can name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """What became of one round; ``unreadable`` are runtimes in which nobody could look."""
+
+    outcomes: tuple[Outcome, ...] = ()
+    foreign: tuple[Running, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be stopped, why, and by whom; ``limits`` bound the calls to runtimes."""
+
+    covers: Covers
+    reason: str
+    origin: Origin
+    clock: Callable[[], datetime]
+    limits: Limits = LIMITS
+
+
+async def halt(
+    known: Known, order: Order, *, state: ReadState, store: Store | None, lease: Lease | None
+) -> Halt:
+    """Stop whatever runs, or may, on a covered key, in all runtimes at once. Raises for none of them.
+
+    Without ``store`` and ``lease`` nothing is recorded, and the embedded runtimes cannot be stopped.
+    """
+    runtimes = _opened(known, state, writable=store is not None, limits=order.limits)
+    names = sorted({*runtimes, *(claim.runtime for claim in known.claims)})
+    journal, right = Unfailing(store), Unhindered(lease, known.token)
+    claims_of = {name: {one.strategy: one for one in known.claims if one.runtime == name} for name in names}
+
+    async def one(name: str) -> Halt:
+        runtime = runtimes.get(name)
+        claims = claims_of[name]
+        held = await _held(runtime) if runtime else None
+        actions = tuple(_action(claim, order) for claim in _to_stop(claims, held, order.covers))
+        done = await apply(
+            Plan(actions=actions, digest=""),
+            runtimes={name: runtime} if runtime else {},
+            store=journal,
+            lease=right,
+            clock=order.clock,
+            origin=order.origin,
+        )
+        foreign = tuple(_foreign(name, held or {}, claims, order.covers))
+        return Halt(outcomes=done, foreign=foreign, unreadable=(name,) if held is None and runtime else ())
+
+    rounds = await asyncio.gather(*map(one, names))
+    return Halt(
+        outcomes=tuple(outcome for found in rounds for outcome in found.outcomes),
+        foreign=tuple(running for found in rounds for running in found.foreign),
+        unreadable=tuple(name for found in rounds for name in found.unreadable),
+    )
+
+
+def _to_stop(
+    claims: Mapping[str, Claim], held: Mapping[str, RunningStrategy] | None, covers: Covers
+) -> Iterable[Claim]:
+    """What runs on a covered key. Where nobody can look: what may, too. What was just begun: in any case."""
+    for claim in claims.values():
+        running = held.get(claim.strategy) if held is not None else None
+        may = claim.surely or claim.likely if held is None else not is_off(running)
+        names = claim.connections(running.connection if running else None)
+        if (may or claim.begun) and any(map(covers, names or (None,))):
+            yield claim
+
+
+def _foreign(
+    runtime: str, held: Mapping[str, RunningStrategy], claims: Mapping[str, Claim], covers: Covers
+) -> Iterable[Running]:
+    for one in held.values():
+        if one.id not in claims and not is_off(one) and covers(one.connection):
+            yield Running(strategy=one.id, runtime=runtime, connection=one.connection)
+
+
+def _action(claim: Claim, order: Order) -> Action:
+    return Action(
+        kind=ActionKind.DISABLE,
+        strategy=claim.strategy,
+        runtime=claim.runtime,
+        connection=claim.enabled_on or claim.wanted_on or next(iter(claim.begun_on), None),
+        reason=order.reason,
+        checks=(CHECK,),
+    )
+
+
+async def _held(runtime: Runtime) -> Mapping[str, RunningStrategy] | None:
+    try:
+        return await runtime.read()
+    except Exception:  # noqa: BLE001 - a runtime may raise anything; that it is unreadable is the answer
+        return None
+
+
+def _opened(known: Known, state: ReadState, *, writable: bool, limits: Limits) -> Mapping[str, Runtime]:
+    """Every runtime of the files, and the embedded ones that the state alone still knows."""
+    specs = dict(known.desired.runtimes)
+    for claim in known.claims:
+        if claim.runtime not in specs and _embedded(state, claim):
+            mark = Mark(file="state", line=1)
+            specs[claim.runtime] = RuntimeSpec(id=claim.runtime, type="ledger", mark=mark)
+    return {name: _open(spec, state, writable=writable, limits=limits) for name, spec in specs.items()}
+
+
+def _embedded(state: ReadState, claim: Claim) -> bool:
+    with contextlib.suppress(StateError):
+        return claim.strategy in state.ledger_rows(claim.runtime)
+    return False
+
+
+def _open(spec: RuntimeSpec, state: ReadState, *, writable: bool, limits: Limits) -> Runtime:
+    try:
+        runtime = Bounded(open_runtime(spec, state=state), limits)
+    except ReconcilerError as error:
+        return Closed(error)
+    if spec.type == "ledger" and not writable:
+        why = f"the runtime {spec.id} is part of the state, which cannot be written"
+        return Closed(ReconcilerError(why), runtime)
+    return runtime
