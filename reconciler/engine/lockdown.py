@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -116,18 +116,18 @@ class Declared:
         state = self._store or open_for_reading(self._settings.state)
         files = read_files(self._settings)
         found, known = await self._rounds(files, state, limits)
-        blank = (_BLANK,) if known.blank else ()
+        doubts = (*((_BLANK,) if known.blank else ()), *_doubts(self._wanted, known))
         return Emergency(
             version=__version__,
             wanted=self._wanted,
             at=self._settings.now(),
             lockdown=self._lockdown,
             declared_before=self._before,
-            troubles=tuple(dict.fromkeys((*self._troubles, *blank, *known.troubles))),
+            troubles=tuple(dict.fromkeys((*self._troubles, *doubts, *known.troubles))),
             outcomes=found.outcomes,
             foreign=found.foreign,
             unreadable=found.unreadable,
-            blank=known.blank,
+            blank=known.blank or not known.remembers,
             keys=_keys(self._wanted, known, self._covers(known)),
         )
 
@@ -215,20 +215,29 @@ def _continued(before: Halt, now: Halt) -> Halt:
 
 def _require_known(wanted: Wanted, known: Known) -> None:
     """Return unless the name surely names nothing."""
-    if wanted.scope is Scope.ALL or not (known.whole and known.remembers):
-        return
-    connections = known.connections()
-    exchanges = {exchange for name in connections if (exchange := known.exchange_of(name))}
-    names = sorted(connections if wanted.scope is Scope.CONNECTION else exchanges)
-    if wanted.scope_id in names:
+    names = _names(wanted, known)
+    if wanted.scope_id in names or not (known.whole and known.remembers):
         return
     near = difflib.get_close_matches(wanted.scope_id, names, n=3, cutoff=0.5)
     meant = f"did you mean {', '.join(near)}?" if near else f"there are: {', '.join(names) or 'none'}"
     what = "connection has the id" if wanted.scope is Scope.CONNECTION else "connection is of the exchange"
     raise UsageError(
-        f"nothing was stopped: no {what} {wanted.scope_id!r}",
-        hint=f"{meant}; --all stops everything",
+        f"nothing was stopped: no {what} {wanted.scope_id!r}", hint=f"{meant}; --all stops everything"
     )
+
+
+def _doubts(wanted: Wanted, known: Known) -> Iterator[str]:
+    if wanted.scope_id not in _names(wanted, known):
+        yield f"nothing that can be read knows the {wanted}: make sure that it is spelt so"
+
+
+def _names(wanted: Wanted, known: Known) -> tuple[str, ...]:
+    """What could be meant by its name."""
+    connections = known.connections()
+    if wanted.scope is Scope.CONNECTION:
+        return connections
+    exchanges = {exchange for name in connections if (exchange := known.exchange_of(name))}
+    return tuple(sorted(exchanges)) if wanted.scope is Scope.EXCHANGE else ("",)
 
 
 def event_of(kind: EventKind, wanted: Wanted, summary: str, settings: Settings, by: str) -> Event:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from reconciler.model.emergency import Emergency, InForce, KeyAtRisk, Lifted
+from reconciler.model.errors import ExitCode
 from reconciler.model.memory import Lockdown
 from reconciler.model.plan import Outcome, OutcomeState
 from reconciler.output import text
@@ -20,6 +21,11 @@ _STATES: Final = {
     OutcomeState.UNKNOWN: ("? UNKNOWN", Role.UNKNOWN),
 }
 _LAST: Final = (OutcomeState.DONE,)
+_MEANINGS: Final = {
+    ExitCode.DONE: "whatever it covers is stopped",
+    ExitCode.PARTLY_APPLIED: "not everything that it covers is known to be stopped",
+    ExitCode.FAILED: "nothing is known to be stopped, or it could not be recorded",
+}
 
 
 def render(told: Emergency, *, width: int = WIDTH) -> str:
@@ -58,7 +64,7 @@ def _lines(told: Emergency) -> Iterator[Line]:
         )
         yield BLANK
     role = Role.PLAIN if told.exit_code == 0 else Role.WARN
-    yield labelled("exit", Span(f"{int(told.exit_code)}: {told.exit_code.meaning}", role), indent=0)
+    yield labelled("exit", Span(f"{int(told.exit_code)}: {_MEANINGS[told.exit_code]}", role), indent=0)
     yield BLANK
 
 
@@ -86,7 +92,8 @@ def _strategies(told: Emergency) -> Iterator[Line]:
         yield _titled("? UNKNOWN", runtime, " · runtime", Role.UNKNOWN)
         yield labelled("why", "it could not be read, so nobody knows what runs there")
     if not (told.outcomes or told.foreign or told.unreadable):
-        yield text_line("nothing that it covers was running")
+        known = "nothing that it covers was running"
+        yield text_line("nobody knows what runs" if told.blank else known)
 
 
 def _outcome(one: Outcome) -> Iterator[Line]:
@@ -129,7 +136,7 @@ def _key(key: KeyAtRisk) -> Iterator[Line]:
 
 def render_list(told: InForce, *, width: int = WIDTH) -> str:
     """Every lockdown in force; the last line counts them."""
-    lines = [line for one in told.lockdowns for line in (*_in_force(one), BLANK)]
+    lines = [line for one in told.lockdowns for line in (*_in_force(one), _how_to_lift(one), BLANK)]
     count = counted(len(told.lockdowns), "lockdown")
     return text.paint([*lines, text_line(f"lockdown: {count} in force")], width=width)
 
@@ -137,7 +144,10 @@ def render_list(told: InForce, *, width: int = WIDTH) -> str:
 def _in_force(one: Lockdown) -> Iterator[Line]:
     yield text_line(Span(str(one), Role.TITLE), Span(f" · since {iso(one.since)} · by {one.by}", Role.MUTED))
     yield labelled("why", " ".join(one.reason.split()))
-    yield labelled("lift", Span(f"reconcile lockdown --lift {one.id}", Role.COMMAND, whole=True))
+
+
+def _how_to_lift(one: Lockdown) -> Line:
+    return labelled("lift", Span(f"reconcile lockdown --lift {one.id}", Role.COMMAND, whole=True))
 
 
 def render_lift(told: Lifted, *, width: int = WIDTH, done: bool = True) -> str:
@@ -145,11 +155,16 @@ def render_lift(told: Lifted, *, width: int = WIDTH, done: bool = True) -> str:
     return text.paint(_lifted(told, done=done), width=width)
 
 
+def _may_start(told: Lifted) -> str:
+    if told.may_start:
+        return f"{', '.join(told.may_start)}; each at the next pass, if every check passes"
+    return "nobody knows, while the files cannot be read" if told.troubles else "nothing that the files want"
+
+
 def _lifted(told: Lifted, *, done: bool) -> Iterator[Line]:
     yield from _in_force(told.lockdown)
     yield from (labelled("! trouble", one, indent=0, role=Role.BAD) for one in told.troubles)
-    may = ", ".join(told.may_start) or "nothing that the files want"
-    yield labelled("may start", f"{may}; each at the next pass, if every check passes")
+    yield labelled("may start", _may_start(told))
     for one in told.still:
         yield labelled("still", f"{one} stays in force: {' '.join(one.reason.split())}")
     yield BLANK

@@ -10,44 +10,39 @@ from reconciler.model.emergency import Emergency, KeyAtRisk
 from reconciler.output.words import iso
 
 _DELETE: Final = (
-    "Delete the key at its exchange, now; if it cannot be deleted, disable it. Nothing in git and nothing here "
-    "ends a key that somebody else holds."
+    "Delete the key at its exchange, now; if it cannot be deleted, disable it. Nothing in git and nothing "
+    "here ends a key that somebody else holds."
 )
 _LOOK: Final = (
-    "While logged in, look at open orders and positions: nothing manages them while the bots are stopped, and "
-    "this tool never closes any. Look at withdrawals, transfers, saved withdrawal addresses and trades that "
-    "you do not know, and at other API keys: delete those that nobody knows."
+    "While logged in, look at open orders and positions: nothing manages them while the bots are stopped, "
+    "and this tool never closes any. Look at withdrawals, transfers, saved withdrawal addresses and trades "
+    "that you do not know, and at other API keys: delete those that nobody knows."
 )
 _LOGIN: Final = (
-    "If more than the key may be known: change the account's password, end its other sessions, set its second "
-    "factor up anew, and do the same for the mailbox behind it."
+    "If more than the key may be known: change the account's password, end its other sessions, set its "
+    "second factor up anew, and do the same for the mailbox behind it."
 )
 _LEAK: Final = (
-    "Find where it leaked: the bot's machine, a log, a screenshot, a key of sops. If somebody who can open the "
-    "secret files is in doubt, take them out of .sops.yaml, then `sops updatekeys FILE` and `sops rotate -i "
-    "FILE` for each. What they could read they have read: every key in those files is to be replaced."
+    "Find where it leaked: the bot's machine, a log, a screenshot, a key of sops. If somebody who can open "
+    "the secret files is in doubt, take them out of .sops.yaml, then `sops updatekeys FILE` and `sops rotate "
+    "-i FILE` for each. What they could read they have read: every key in those files is to be replaced."
 )
 _NEW: Final = (
-    "Create a new key with fewer rights: reading and the trading it needs, no withdrawals, bound to the bot's "
-    "addresses. docs/exchanges has the steps for each exchange."
+    "Create a new key with fewer rights: reading and the trading it needs, no withdrawals, bound to the "
+    "bot's addresses. docs/exchanges has the steps for each exchange."
 )
 _WRITE: Final = (
     "Put it into the secret file with the `replace` command of its key above (`reconcile connect` for a new "
     "connection), and let the change be reviewed."
 )
+_LIFT: Final = "When every key is replaced: `reconcile lockdown --lift {number}`, then `reconcile --dry-run`."
+_AFTER: Final = "Before anything starts again, look at what would: `reconcile --dry-run`."
 _CHECK: Final = "Run the `test` command of its key above: it must say Online."
 
 
 def steps(number: int | None) -> tuple[str, ...]:
     """What to do for each key, in this order; ``number`` is that of the lockdown, where it has one."""
-    lift = f"reconcile lockdown --lift {number}" if number else "the lockdown"
-    last = (
-        f"When every key is replaced: `{lift}`, then `reconcile --dry-run`."
-        if number
-        else (
-            "Before strategies start again: make sure that nothing runs which should not, and `reconcile --dry-run`."
-        )
-    )
+    last = _AFTER if number is None else _LIFT.format(number=number)
     return (_DELETE, _LOOK, _LOGIN, _LEAK, _NEW, _WRITE, _CHECK, last)
 
 
@@ -100,13 +95,13 @@ def by_hand(told: Emergency) -> tuple[str, ...]:
     found = []
     if told.lockdown is None:
         found.append(
-            "Keep every apply from running: stop the loop, suspend the CronJob, disable the pipeline. Then let "
-            "the state be written again and repeat this command."
+            "Keep every apply from running: stop the loop, suspend the CronJob, disable the pipeline. Then "
+            "let the state be written again and repeat this command."
         )
     if told.exit_code:
         found.append(
-            "Stop what is not stopped in its runtime itself (its own pages, or by ending the bot's process), or "
-            "delete its key first: without a key nothing trades."
+            "Stop what is not stopped in its runtime itself (its own pages, or by ending the bot's process), "
+            "or delete its key first: without a key nothing trades."
         )
     if told.foreign:
         found.append("Stop by hand what nobody here started, if it uses a key that is in doubt.")
