@@ -9,8 +9,7 @@ from reconciler.model.emergency import Emergency, InForce, KeyAtRisk, Lifted
 from reconciler.model.errors import ExitCode
 from reconciler.model.memory import Lockdown
 from reconciler.model.plan import Outcome, OutcomeState
-from reconciler.output import text
-from reconciler.output.document import BLANK, WIDTH, Line, Role, Span, heading, labelled, text_line
+from reconciler.output.document import BLANK, WIDTH, Line, Role, Span, heading, labelled, plain, text_line
 from reconciler.output.rotation import bounds, by_hand, commands, powers, steps, warning
 from reconciler.output.words import counted, iso
 
@@ -30,7 +29,7 @@ _MEANINGS: Final = {
 
 def render(told: Emergency, *, width: int = WIDTH) -> str:
     """What happened, first what did not stop; then the keys and the steps; the last line counts."""
-    return text.paint([*_lines(told), text_line(summary(told))], width=width)
+    return plain([*_lines(told), text_line(summary(told))], width)
 
 
 def summary(told: Emergency) -> str:
@@ -138,7 +137,7 @@ def render_list(told: InForce, *, width: int = WIDTH) -> str:
     """Every lockdown in force; the last line counts them."""
     lines = [line for one in told.lockdowns for line in (*_in_force(one), _how_to_lift(one), BLANK)]
     count = counted(len(told.lockdowns), "lockdown")
-    return text.paint([*lines, text_line(f"lockdown: {count} in force")], width=width)
+    return plain([*lines, text_line(f"lockdown: {count} in force")], width)
 
 
 def _in_force(one: Lockdown) -> Iterator[Line]:
@@ -152,7 +151,7 @@ def _how_to_lift(one: Lockdown) -> Line:
 
 def render_lift(told: Lifted, *, width: int = WIDTH, done: bool = True) -> str:
     """What lifting it lets happen, or would; the last line says whether it is lifted."""
-    return text.paint(_lifted(told, done=done), width=width)
+    return plain(_lifted(told, done=done), width)
 
 
 def _may_start(told: Lifted) -> str:
