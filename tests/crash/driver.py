@@ -289,7 +289,7 @@ class Run:
         report = self.site.converge(place, stage, NOW)
         seconds, steps = time.monotonic() - started, list(self.site.steps.seen)
         known = laws.by_a_pass(known, place.acts(), stage)
-        laws.require_safe(known, stage, place.permits())
+        laws.require_safe(known, stage, place.permits(), place.inventory())
         told = self.site.dry_run(place, stage, NOW + PAUSE)
         if told.plan.changes:
             raise laws.Broken(f"an apply leaves something to do: {told.plan.changes}")
@@ -318,7 +318,7 @@ class Run:
             if ended is None:
                 ended = int(self.site.converge(place, stage, at).exit_code)
                 known = self._judged(place, known, stage)
-            laws.require_safe(known, stage, place.permits())
+            laws.require_safe(known, stage, place.permits(), place.inventory())
             _require_same("exit code", ended, unharmed.code)
             state = place.state()
             for what, wanted in unharmed.state.items():

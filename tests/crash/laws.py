@@ -81,20 +81,24 @@ def _require(holds: bool, act: Act, law: str) -> None:
         raise Broken(f"{law}: {act}")
 
 
-def require_safe(known: Known, stage: Stage, permits: Mapping[str, Permit]) -> None:
-    """After a whole pass nothing of ours runs, or may run, on a key that is known to be bad, or twice."""
+def require_safe(
+    known: Known, stage: Stage, permits: Mapping[str, Permit], inventory: Mapping[str, str]
+) -> None:
+    """After a whole pass nothing of ours runs, or may run, on a key that is known to be bad, or twice.
+
+    Ours is what runs where the ``inventory`` has it, a runtime by strategy: the rest is run by others.
+    """
+    ours = {(runtime, name) for name, runtime in inventory.items()} & known.running.keys()
     for name in stage.strategies:
         permit = permits.get(name)
         if permit is not None and permit.may is May.RUN:
-            twin = {
-                place for place, strategy in known.running if strategy == name and (place, name) in known.ours
-            }
-            twice = twin and permit.runtime not in twin and (permit.runtime, name) not in known.running
+            twin = (inventory.get(name, permit.runtime), name)
+            here = (permit.runtime, name)
+            twice = twin != here and twin in ours and here not in known.running
             if twice or stage.keys[permit.connection] != "good":
-                raise Broken(f"it may run, beside {sorted(twin)}, with keys {stage.keys}: {permit}")
-    for (runtime, strategy), (connection, _) in known.running.items():
-        judged = (runtime, strategy) in known.ours and runtime in stage.document["runtimes"]
-        if judged and runtime not in stage.unreadable:
-            state = stage.keys[connection or ""]
-            if state not in ("good", "unreachable"):
-                raise Broken(f"{strategy} runs on in {runtime} on {connection}, whose key is {state}")
+                raise Broken(f"it may run, beside {twin}, with keys {stage.keys}: {permit}")
+    for runtime, strategy in ours:
+        connection, _ = known.running[runtime, strategy]
+        state = stage.keys[connection or ""]
+        if runtime not in stage.hidden and state not in ("good", "unreachable"):
+            raise Broken(f"{strategy} runs on in {runtime} on {connection}, whose key is {state}")

@@ -238,6 +238,10 @@ class Place:
     def permits(self) -> Mapping[str, Permit]:
         return open_for_reading(self.url).permits()
 
+    def inventory(self) -> Mapping[str, str]:
+        """In which runtime this tool enabled each strategy that it has not stopped since."""
+        return {name: item.runtime for name, item in open_for_reading(self.url).inventory().items()}
+
     def by_hand(self, hand: Hand, now: Callable[[], Any]) -> None:
         """Do in a runtime what somebody does past this tool."""
         parameters = {"pairs": ["XRP/USDT"]}

@@ -49,8 +49,11 @@ class Stage:
 
     @property
     def hidden(self) -> frozenset[str]:
-        """The runtimes into which nobody can look: what others run there nobody can know."""
-        return self.unreadable | (frozenset(RUNTIMES) - frozenset(self.document["runtimes"]))
+        """The runtimes into which nobody can look: what others run there nobody can know.
+
+        An embedded one can be looked into though it left the files.
+        """
+        return self.unreadable | (frozenset(BOTS) - frozenset(self.document["runtimes"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
