@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from reconciler.engine.settings import Settings
+from reconciler.engine.unlock import unlock
 from reconciler.state.store import open_for_reading, open_for_writing
 
 RUNNING = "btc-eth-recovery"
@@ -60,10 +62,9 @@ def test_killed_in_the_middle_the_next_pass_converges(site):
     process.kill()
     process.communicate(timeout=LIMIT)
     site.key("mexc-spot-main").faults.delay_ms = 0
-    with open_for_writing(f"sqlite:///{site.state}") as store:
-        record = store.lease_record()
-        if record and record.holder:
-            store.unlock(record.token)
+    record = open_for_reading(f"sqlite:///{site.state}").lease_record()
+    if record and record.holder:
+        unlock(Settings(files=(), state=f"sqlite:///{site.state}"), record.token)
     assert [o["state"] for o in site.report("--yes")["outcomes"]] == ["done"]
 
 
