@@ -16,7 +16,7 @@ from reconciler.output.gate import render_json, render_text
 @click.argument("strategy", metavar="STRATEGY")
 @options.option("--running", is_flag=True, help="Ask for one that runs already: may it go on?")
 @options.max_age
-@options.option("--quiet", is_flag=True, help="Print no answer; the exit code is one.")
+@options.option("--quiet", is_flag=True, help="Print no answer: the exit code says it all.")
 @options.stack(options.state, options.text_or_json)
 @click.pass_context
 def command(
