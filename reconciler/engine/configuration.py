@@ -13,6 +13,7 @@ from reconciler.desired.disk import Disk
 from reconciler.engine.files import read
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ReconcilerError
+from reconciler.model.report import concerns_of
 
 #: Seconds for which files that changed must stay as they are before they are read: a checkout writes
 #: them one after the other, and half of it may be a valid configuration that nobody wants.
@@ -61,6 +62,15 @@ class Configuration:
         """Read these files from now on, as of another commit."""
         self._files = tuple(files)
 
+    def summary(self) -> str | None:
+        """One sentence about what is wrong with the files; ``None`` where nothing is."""
+        if self.problem is None:
+            return None
+        found = concerns_of(self.problem)
+        first = f"{found[0].mark or 'files'}: {found[0].message}"
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        return f"the configuration cannot be used, so the last good one goes on: {first}{more}"
+
     def changed(self) -> bool:
         """Whether anything is different from when it was last read: cheap, and quotes nothing."""
         return self._signature() != self._seen
@@ -78,7 +88,11 @@ class Configuration:
             return read(self._read_from)
         except ReconcilerError as error:
             self.refuse(error)
-            return None
+        except Exception as error:  # noqa: BLE001 - whatever a file does to a parser, the last good one goes on
+            self.refuse(
+                ReconcilerError(f"reading the files failed inside this tool ({type(error).__name__})")
+            )
+        return None
 
     def accept(self, desired: Desired) -> None:
         """It is the last good configuration from now on."""

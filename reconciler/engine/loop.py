@@ -24,6 +24,7 @@ from reconciler.engine.settings import Settings
 from reconciler.engine.source import Revision, Source
 from reconciler.engine.systemd import Supervisor
 from reconciler.engine.threads import Threads
+from reconciler.engine.voice import Voice
 from reconciler.model.desired import Desired
 from reconciler.model.errors import LockHeld, ReconcilerError, StateError, UsageError
 from reconciler.model.report import Report, concerns_of
@@ -95,6 +96,7 @@ class Loop:
         self._clock = clock
         self._supervisor = supervisor or Supervisor()
         self.health = health or Health(clock=clock)
+        self._voice = Voice(self._settings, self.health)
         self._memory = Memory(self._settings, audit=audit)
         self._configuration = Configuration(settings.files, sleep=settings.sleep)
         self._asked = Asked(source, new=self._moved, failed=self._not_moved) if source else None
@@ -117,7 +119,6 @@ class Loop:
         self._not_before = -float("inf")
         self._failures = 0
         self._shown = ""
-        self._told: dict[str, str] = {}
         self._wake = asyncio.Event()
         self._ending = asyncio.Event()
         self._look_again = False
@@ -190,14 +191,14 @@ class Loop:
         else:
             self._failures = 0
             for part in _PARTS:
-                self._tell(part, None)
+                self._voice.tell(part, None)
 
     def _failed(self, part: str, text: str, *, longest: float = 0.0) -> None:
         """Say it, doubt all that the pass had learned, and come again a little later each time."""
-        self._tell(part, text, unready=part != "lock")
+        self._voice.tell(part, text, unready=part != "lock")
         for other in _PARTS:
             if other != part:
-                self._tell(other, None)
+                self._voice.tell(other, None)
         self._readings.doubt()
         pause = self._patience * 2.0 ** min(self._failures, _ENOUGH)
         self._failures += 1
@@ -248,7 +249,7 @@ class Loop:
             self._say_unread()
             return
         for line in lines:
-            self._say(line)
+            self._voice.say(line)
 
     def _hand(self, hook: Callable[[Report], None], report: Report) -> None:
         """A reader of our output that went away ends nothing here: strategies are still to be stopped."""
@@ -259,7 +260,7 @@ class Loop:
         names = self._readings.running
         if names:
             shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")  # noqa: PLR2004
-            self._say(f"still being read, and counted once that is done: {shown}")
+            self._voice.say(f"still being read, and counted once that is done: {shown}")
 
     def _begin_turn(self) -> None:
         """All that is well is read in a regular pass, or when somebody asked for all."""
@@ -285,7 +286,7 @@ class Loop:
             self._configuration.accept(candidate)
             await self._accepted()
         if before is not None:
-            self._tell_of_files(self._configuration.problem)
+            self._tell_of_files()
         await self._changes.watch(self._configuration.folders())
 
     async def _accepted(self) -> None:
@@ -300,7 +301,7 @@ class Loop:
         kept = await asyncio.to_thread(self._asked.source.last_good) if self._asked else None
         if kept is None:
             return
-        self._tell_of_files(self._configuration.problem)
+        self._tell_of_files()
         self._newest = kept
         self._configuration.move(kept.files)
         await self._refresh()
@@ -311,7 +312,7 @@ class Loop:
 
     def _moved(self, revision: Revision) -> None:
         """The newest commit has its files here."""
-        self._tell("source", None)
+        self._voice.tell("source", None)
         self._newest = revision
         self._configuration.move(revision.files)
         self._files_changed()
@@ -319,21 +320,14 @@ class Loop:
     def _not_moved(self, error: ReconcilerError) -> None:
         """Nothing new may be taken, or can be had: what was taken goes on."""
         found = concerns_of(error)
-        self._tell(
+        self._voice.tell(
             "source", f"the repository gives nothing new, so what was taken goes on: {found[0].message}"
         )
 
-    def _tell_of_files(self, problem: ReconcilerError | None) -> None:
-        if problem is None:
-            text = None
-        else:
-            found = concerns_of(problem)
-            first = f"{found[0].mark or 'files'}: {found[0].message}"
-            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            text = f"the configuration cannot be used, so the last good one goes on: {first}{more}"
-        if text != self._told.get("configuration"):
+    def _tell_of_files(self) -> None:
+        text = self._configuration.summary()
+        if self._voice.tell("configuration", text):
             self._memory.note(text, at=self._settings.now())
-        self._tell("configuration", text)
         if self._reloading:
             self._reloading = False
             self._supervisor.ready()
@@ -401,22 +395,4 @@ class Loop:
         text = (
             f"changes in the files cannot be watched ({why}); they are looked at every {self._interval:g} s"
         )
-        self._tell("watching", text, unready=False)
-
-    def _tell(self, part: str, trouble: str | None, *, unready: bool = True) -> None:
-        """Say what is wrong when it begins and when it is another, and that it is over."""
-        if trouble == self._told.get(part):
-            return
-        if trouble is None:
-            self._say(f"over: {self._told.pop(part)}")
-            self.health.troubles.pop(part, None)
-            return
-        self._told[part] = trouble
-        if unready:
-            self.health.troubles[part] = trouble
-        self._say(trouble)
-
-    def _say(self, line: str) -> None:
-        if self._settings.notice:
-            with suppress(OSError):
-                self._settings.notice(f"{self._settings.now():%Y-%m-%dT%H:%M:%SZ} {line}")
+        self._voice.tell("watching", text, unready=False)

@@ -573,7 +573,7 @@ class TestTrouble:
             raise BrokenPipeError
 
         await world.start(hooks=Hooks(first=broken, each=world.reports.append))
-        world.loop._settings = replace(world.loop._settings, notice=broken)
+        world.loop._voice._settings = replace(world.loop._voice._settings, notice=broken)
         await world.passes(2)
         assert world.running == BOTH
         assert world.loop.health.crashes == 0
