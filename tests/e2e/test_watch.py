@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from contextlib import suppress
 
+import psycopg
 import pytest
 
 from reconciler.model.errors import LockHeld
@@ -333,6 +334,53 @@ def test_a_manager_hears_ready_status_reload_and_stop(site, watch, tmp_path):
         loop.process.send_signal(signal.SIGTERM)
         hear("STOPPING=1")
         assert loop.process.wait(LIMIT) == 0
+
+
+def test_no_secret_is_said_kept_or_answered(site, watch):
+    loop = watch("--watch", "--yes", "-v", "--interval", "1", "--listen", "0")
+    where = loop.address
+    started(site, loop)
+    site.key("mexc-spot-main").faults.error = "bad_signature"
+    site.key("recovery-pro").faults.outage = "closed"
+    until(lambda: not running(site), "it was stopped")
+    file = site.root / "secrets" / "mexc-spot-main.sops.yaml"
+    kept = file.read_text()
+    file.write_text(kept.replace("api_key: ", "api_key: x"))
+    loop.until("credentials-unreadable of mexc-spot-main")
+    answers = [get(f"{where}/{path}") for path in ("healthz", "readyz")]
+    assert loop.end() == 0
+    said = "\n".join(loop.said) + repr(answers)
+    stored = b"".join(path.read_bytes() for path in site.state.parent.iterdir())
+    for key in site.sandbox.sandbox.keys.values():
+        for secret in filter(None, (key.api_key, key.secret, key.passphrase)):
+            assert secret not in said
+            assert secret.encode() not in stored
+
+
+def test_a_database_that_is_gone_for_a_while_is_waited_for(site, watch, postgres, database):
+    site.database = postgres.url(database)
+    loop = watch("--watch", "--yes", "--interval", "1", "--listen", "0")
+    where = loop.address
+    loop.until("digest ")
+    until(lambda: get(f"{where}/readyz")[0] == 200, "the first pass is done")
+    until(lambda: renamed(postgres, database, "away"), "it is gone between two passes")
+    loop.until("nothing can be done without the state")
+    assert get(f"{where}/readyz")[0] == 503
+    assert get(f"{where}/healthz")[0] == 200
+    until(lambda: renamed(postgres, "away", database), "it is back")
+    loop.until("over: nothing can be done without the state")
+    until(lambda: get(f"{where}/readyz")[0] == 200, "it is ready again")
+    assert loop.end() == 0
+    assert sum("Z nothing can be done without" in line for line in loop.said) == 1
+
+
+def renamed(postgres, old, new):
+    """Whether the database has another name now; it cannot while somebody is connected."""
+    try:
+        postgres.do(f"ALTER DATABASE {old} RENAME TO {new}")
+    except psycopg.Error:
+        return False
+    return True
 
 
 def test_an_audit_keeps_no_state(site, watch):
