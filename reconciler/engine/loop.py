@@ -116,6 +116,7 @@ class Loop:
         self._patience = min(interval / 2, PATIENCE)
         self._breath = min(interval / 2, BREATH)
         self._ended_at = -float("inf")
+        self._took = 0.0
         self._not_before = -float("inf")
         self._failures = 0
         self._shown = ""
@@ -164,8 +165,10 @@ class Loop:
                 stack.callback(watching.cancel)
             self._supervisor.ready()
             while not self._ending.is_set():
+                began = self._clock()
                 await self._survive()
                 self._ended_at = self._clock()
+                self._took = self._ended_at - began
                 self._supervisor.status(self.health.summary())
                 await self._rest()
 
@@ -349,7 +352,8 @@ class Loop:
             at = soon
         else:
             self._look_again = False
-            later = self._ended_at + self._patience
+            # Passes that readings ask for take half of the time at most, however many connections there are.
+            later = self._ended_at + max(self._patience, self._took)
             at = later if self._readings.news else max(later, self._timetable.next())
             at = min(at, max(soon, self._timetable.tick))
         return max(at, self._not_before)
