@@ -274,7 +274,7 @@ def test_one_that_hangs_delays_no_other(site, watch):
     site.key("mexc-spot-main").permissions = WIDER
     began = time.monotonic()
     until(lambda: not running(site), "it was stopped")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20, "a third of the time for which the others hang"
     assert loop.end() == 0
 
 

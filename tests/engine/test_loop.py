@@ -299,7 +299,7 @@ async def test_one_that_hangs_delays_no_other_and_is_asked_once_at_a_time(world)
     world.key("mexc-spot-main").permissions = WIDER
     started = time.monotonic()
     await world.later(INTERVAL)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert world.running == {"btc-new-group"}, "the one was stopped; the other goes on unread"
     assert world.loop._readings.running == ("btc-eth-new-groups",)
     assert world.reports[-1].exit_code is ExitCode.BLOCKED
@@ -639,7 +639,7 @@ class TestEnding:
         await world.until(lambda: world.sandbox.requests, "a key is being read")
         started = time.monotonic()
         await world.end()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15
         assert world.state.passes() == ()
 
     async def test_while_it_waits_it_ends_at_once(self, world):
@@ -716,6 +716,7 @@ class TestThresholds:
         await world.end()
 
 
+@pytest.mark.timeout(300)  # half a minute where nothing else runs
 async def test_nothing_grows_over_hundreds_of_passes(world):
     """Tasks, descriptors, threads, objects: after three hundred passes as many as after a hundred."""
 

@@ -50,8 +50,8 @@ async def open_on(clock):
 
 
 def asked(sandbox):
-    """The questions without a key, and forget them."""
-    found = sorted(request.path for request in sandbox.requests if not request.key)
+    """The questions without a key, each once however often a busy machine repeated it, and forget them."""
+    found = sorted({request.path for request in sandbox.requests if not request.key})
     sandbox.requests.clear()
     return found
 
