@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.git.signatures import signers
 from reconciler.model.errors import NotSigned, UsageError
 
 pytestmark = pytest.mark.skipif(
@@ -300,6 +301,15 @@ async def test_without_the_program_nothing_is_taken(upstream, follow, allowed, a
     sign(upstream, alice)
     with pytest.raises(UsageError, match="ssh-keygen was not found"):
         await follow(signed_by=str(allowed), environ=without_keygen).refresh()
+
+
+def test_the_example_lists_keys():
+    example = Path(__file__).parents[2] / "examples/follow/allowed_signers"
+    lines = signers(str(example)).ssh.splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        public = " ".join(line.split()[-2:]).encode()
+        subprocess.run([KEYGEN, "-l", "-f", "-"], input=public, check=True, capture_output=True)
 
 
 # --- OpenPGP
