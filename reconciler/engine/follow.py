@@ -100,7 +100,8 @@ class Followed:
         self._temporary = None if following.keep else TemporaryDirectory(prefix="reconcile-git-")
         if self._temporary:
             self._cache = Cache(Path(self._temporary.name) / name)
-        self._in_use: str | None = None
+        self._given: Kept | None = None
+        self._in_use: Kept | None = None
         self._refused: _Refused | None = None
 
     def __enter__(self) -> Self:
@@ -126,7 +127,8 @@ class Followed:
         """
         cancel = Event()
         try:
-            return await asyncio.to_thread(self._refresh, cancel)
+            self._given = await asyncio.to_thread(self._refresh, cancel)
+            return self._revision(self._given)
         except Cancelled:
             raise asyncio.CancelledError from None
         finally:
@@ -137,14 +139,14 @@ class Followed:
 
         Its files stay here in any case, until another one is good.
         """
-        accepted = self._cache.read("accepted")
-        if accepted is None or revision != self._revision(accepted):
+        given = self._given
+        if given is None or revision != self._revision(given):
             return
-        self._in_use = accepted.tree
-        if self._cache.read("good") == accepted:
+        self._in_use = given
+        if self._cache.read("good") == given:
             return
         with suppress(LockHeld), self._cache.locked(patience=0):
-            self._cache.remember("good", accepted)
+            self._cache.remember("good", given)
 
     def last_good(self) -> Revision | None:
         """The files of the commit whose configuration was last found sound, as they were written then.
@@ -156,17 +158,17 @@ class Followed:
             return None
         return self._revision(kept)
 
-    def _refresh(self, cancel: Event) -> Revision:
+    def _refresh(self, cancel: Event) -> Kept:
         plumbing = Plumbing(self._environ, cancel=cancel, limit=self._following.time_limit)
         keys, remote = self._signers(), self._remote()
         ref, newest = _newest(plumbing, remote, self._following.ref)
         accepted = self._accepted()
         if accepted and self._is_here(accepted, newest, keys):
-            return self._revision(accepted)
+            return accepted
         if self._refused and self._refused.what == (newest, _digest(keys)):
             raise self._refused.error
         try:
-            return self._revision(self._take(_Fetch(plumbing, remote, ref, newest), keys, cancel))
+            return self._take(_Fetch(plumbing, remote, ref, newest), keys, cancel)
         except (NotFastForward, NotSigned, TreeRefused, ConfigError) as error:
             self._refused = _Refused((newest, _digest(keys)), error)
             raise
@@ -193,8 +195,8 @@ class Followed:
             kept = Kept(commit=commit, tree=tree, signers=_digest(keys), at=since)
             self._cache.hold(tree)
             self._cache.remember("accepted", kept)
-            good = self._cache.read("good")
-            self._cache.tidy({tree, self._in_use or tree, good.tree if good else tree})
+            used = (kept, self._given, self._in_use, self._cache.read("good"))
+            self._cache.tidy({one.tree for one in used if one})
         return kept
 
     def _judged(

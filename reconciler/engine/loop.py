@@ -209,8 +209,8 @@ class Loop:
 
     async def _pass(self) -> None:
         self._promise(self._step)
-        self._ask()
         await self._refresh()
+        self._ask()  # once what came before was accepted or refused: until then its files are to be read
         desired = self._configuration.desired
         assert desired is not None  # noqa: S101 - without any, the loop did not begin
         inventory = await self._threads.run(self._memory.prepare)  # may block: a server that is gone

@@ -45,6 +45,7 @@ class Source(Protocol):
     async def refresh(self) -> Revision:
         """The files as they are now; cheap where nothing changed.
 
+        They stay where they are until the call after the next one, and longer where they are :meth:`good`.
         Raise a ``ReconcilerError`` where nothing new can be told or may be taken.
         """
 
