@@ -85,10 +85,8 @@ def _wanted(exchange: str | None, connection: str | None, reason: str | None) ->
 
 
 def _declare(settings: Settings, wanted: Wanted, *, asks: bool, output: str) -> int:
-    if asks:
-        count = counted(len(job.preview(settings, wanted)), "strategy")
-        if not click.confirm(f"Stop {count}, and keep {wanted} stopped until it is lifted?", err=True):
-            raise Declined("declined; nothing was changed")
+    if asks and not click.confirm(_question(settings, wanted), err=True):
+        raise Declined("declined; nothing was changed")
     with ExitStack() as opened:
         declared = job.declare(settings, wanted, opened)
         try:
@@ -98,6 +96,15 @@ def _declare(settings: Settings, wanted: Wanted, *, asks: bool, output: str) -> 
             raise
     screen.write(lockdown_json.render(told) if output == "json" else shown.render(told))
     return told.exit_code
+
+
+def _question(settings: Settings, wanted: Wanted) -> str:
+    claims = job.preview(settings, wanted)
+    ours = sum(claim.surely for claim in claims)
+    return (
+        f"This stops what runs of {counted(len(claims), 'strategy')} ({ours} enabled by this tool) and keeps "
+        f"{wanted} stopped until it is lifted. Go on?"
+    )
 
 
 def _lift(settings: Settings, number: int, *, asks: bool, output: str) -> None:

@@ -71,7 +71,15 @@ def test_commands_on_keys_in_every_state(site, command):
 
 
 @pytest.mark.parametrize(
-    "command", [("validate",), ("validate", "--output", "json"), ("doctor",)], ids=" ".join
+    "command",
+    [
+        ("validate",),
+        ("validate", "--output", "json"),
+        ("doctor",),
+        ("lockdown", "--all", "--reason", "drill", "--yes"),
+        ("lockdown", "--list", "--output", "json"),
+    ],
+    ids=" ".join,
 )
 def test_commands_that_need_no_key(site, command):
     arguments = [command[0], "-f", "connections.yaml", *command[1:]]
