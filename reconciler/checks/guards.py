@@ -98,7 +98,7 @@ CHECKS: Final = (
         title="No lockdown is in force",
         asks="Is no emergency stop in force?",
         cause="Somebody ran `reconcile lockdown`: nothing that it covers may run, whatever the files say.",
-        fix="Once keys were rotated and all is well, end it by its number, as in `reconcile lockdown --lift 1`.",
+        fix="Once keys were rotated, end it by its number, as in `reconcile lockdown --lift 1`.",
         explanation=(
             "A lockdown stands in the state, not in git, so that it works when git does not. It has no end "
             "of its own: a person lifts it. Until then every pass stops what it covers and fails."

@@ -174,13 +174,17 @@ def know(files: Sound, state: ReadState) -> Known:
     broken: list[str] = []
 
     def ask(read: Callable[[], T], otherwise: T) -> T:
+        if gone:
+            return otherwise
         try:
             return read()
         except StateError as error:
             broken.append(f"the state cannot be read: {error}")
             return otherwise
 
+    gone = False
     record = ask(state.lease_record, None)
+    gone = bool(broken)  # a server that does not answer is not waited for again and again
     return Known(
         desired=files.desired,
         whole=not files.trouble,

@@ -71,11 +71,13 @@ def _head(told: Emergency) -> Iterator[Line]:
     if told.lockdown:
         again = "it was in force already" if told.declared_before else "in force"
         since = f" · {again} since {iso(told.lockdown.since)} · by {told.lockdown.by}"
-        yield text_line(Span(str(told.lockdown).upper(), Role.BAD), Span(since, Role.MUTED))
+        yield text_line(
+            Span(str(told.lockdown).replace("lockdown", "LOCKDOWN", 1), Role.BAD), Span(since, Role.MUTED)
+        )
         yield labelled("why", " ".join(told.lockdown.reason.split()), indent=0)
         yield labelled("until", Span(f"reconcile lockdown --lift {told.lockdown.id}", whole=True), indent=0)
     else:
-        yield text_line(Span(f"LOCKDOWN OF {str(told.wanted).upper()} IS NOT RECORDED", Role.BAD))
+        yield text_line(Span(f"LOCKDOWN of {told.wanted} IS NOT RECORDED", Role.BAD))
     yield from (labelled("! trouble", one, indent=0, role=Role.BAD) for one in told.troubles)
     yield BLANK
 

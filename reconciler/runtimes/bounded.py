@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Seconds: for one call to a runtime, and for all the calls to one runtime together."""
+    """Seconds: for one call to a runtime, and for all calls to one runtime that came to no end, together."""
 
     call: float = 10.0
     runtime: float = 60.0
@@ -28,7 +28,7 @@ LIMITS: Final = Limits()
 class Bounded:
     """``runtime`` with calls that end in time; one that does not raises ``TimeoutError``.
 
-    When the time for all of them is spent, each further one ends at once.
+    Once such calls have spent the time for all of them, each further one ends at once.
     """
 
     def __init__(self, runtime: Runtime, limits: Limits = LIMITS) -> None:
@@ -57,13 +57,13 @@ class Bounded:
         await self._within(self._runtime.disable(strategy, token=token))
 
     async def _within(self, call: Awaitable[T]) -> T:
-        loop = asyncio.get_running_loop()
-        begun, left = loop.time(), max(self._limits.runtime - self._spent, 0)
+        allowed = max(min(self._limits.call, self._limits.runtime - self._spent), 0)
         try:
-            async with asyncio.timeout(min(self._limits.call, left)):
+            async with asyncio.timeout(allowed):
                 return await call
-        finally:
-            self._spent += loop.time() - begun
+        except TimeoutError:
+            self._spent += allowed
+            raise
 
 
 class Closed:

@@ -88,7 +88,7 @@ def test_its_screen_says_what_stopped_and_then_what_to_do_with_each_key(night):
     places = [
         text.index(part)
         for part in (
-            "LOCKDOWN 1 OF EVERYTHING",
+            "LOCKDOWN 1 of everything",
             f"- stopped      {RUNNING} · on mexc-spot-main · in paper",
             "KEYS TO REPLACE",
             "Recovery PRO Connection",
@@ -227,7 +227,7 @@ def test_on_a_full_disk_it_says_what_to_do_by_hand(night):
     assert len(told["keys"]) == 5
     assert running(night) == [RUNNING]
     text = lockdown(night, *ALL, preexec_fn=full).stdout
-    assert "LOCKDOWN OF EVERYTHING IS NOT RECORDED" in text
+    assert "LOCKDOWN of everything IS NOT RECORDED" in text
     assert "! NOT STOPPED  btc-eth-recovery" in text
     assert "DO BY HAND, NOW" in text
 

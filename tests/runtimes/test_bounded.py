@@ -1,0 +1,85 @@
+"""A runtime that hangs costs its limit and no more; one that is closed says why."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from reconciler.model.errors import ReconcilerError
+from reconciler.runtimes.bounded import Bounded, Closed, Limits
+
+LIMITS = Limits(call=0.02, runtime=0.03)
+
+
+class Runtime:
+    """Answers, unless it hangs; counts the calls that were begun."""
+
+    def __init__(self, *, hangs=False):
+        self.hangs = hangs
+        self.begun = []
+
+    async def _call(self, *call):
+        self.begun.append(call)
+        if self.hangs:
+            await asyncio.Event().wait()
+
+    async def read(self):
+        await self._call("read")
+        return {}
+
+    async def enable(self, strategy, parameters, *, connection, token):
+        await self._call("enable", strategy, parameters, connection, token)
+
+    async def change(self, strategy, parameters, *, connection, token):
+        await self._call("change", strategy, parameters, connection, token)
+
+    async def disable(self, strategy, *, token):
+        await self._call("disable", strategy, token)
+
+
+def calls(runtime):
+    return [
+        runtime.read(),
+        runtime.enable("a", {}, connection="main", token=3),
+        runtime.change("a", {}, connection="main", token=3),
+        runtime.disable("a", token=3),
+    ]
+
+
+async def test_what_answers_is_passed_on_however_often():
+    inner = Runtime()
+    bounded = Bounded(inner, LIMITS)
+    for _ in range(100):
+        assert [await call for call in calls(bounded)] == [{}, None, None, None]
+    assert inner.begun[:4] == [
+        ("read",),
+        ("enable", "a", {}, "main", 3),
+        ("change", "a", {}, "main", 3),
+        ("disable", "a", 3),
+    ]
+    assert len(inner.begun) == 400
+
+
+async def test_what_hangs_ends_and_all_of_it_together_too():
+    inner = Runtime(hangs=True)
+    bounded = Bounded(inner, LIMITS)
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    for _ in range(50):
+        for call in calls(bounded):
+            with pytest.raises(TimeoutError):
+                await call
+    assert loop.time() - begun < 50 * LIMITS.call, "each of them was waited for anew"
+
+
+async def test_a_closed_one_says_why_and_reads_only_where_it_can():
+    why = ReconcilerError("it is part of the state")
+    for call in calls(Closed(why)):
+        with pytest.raises(ReconcilerError, match="part of the state"):
+            await call
+    read, *acts = calls(Closed(why, Runtime()))
+    assert await read == {}
+    for call in acts:
+        with pytest.raises(ReconcilerError, match="part of the state"):
+            await call
