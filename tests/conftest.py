@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import itertools
+import json
 import os
 import pwd
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +189,82 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'kept' / 'state.db'}"
     return request.getfixturevalue("postgres").url(request.getfixturevalue("database"))
+
+
+@dataclass
+class Taken:
+    """One request that a :class:`Receiver` got."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Receiver:
+    """Whoever is notified: a real HTTP server on loopback, good or bad as a test wants it.
+
+    ``answer`` gives the raw bytes to answer with; ``hang`` has it answer nothing until it is stopped.
+    """
+
+    taken: list[Taken] = field(default_factory=list)
+    answer: bytes = b"HTTP/1.1 204 No Content\r\n\r\n"
+    hang: bool = False
+    on_taken: Callable[[Taken], None] = lambda _: None
+    stopped: threading.Event = field(default_factory=threading.Event)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/hook/T0000CANARYTOKEN0000PATH"
+
+    def status(self, code: int, *headers: str) -> None:
+        """Answer with this status from now on."""
+        lines = (f"HTTP/1.1 {code} Whatever", "Content-Length: 0", *headers)
+        self.answer = ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+@pytest.fixture
+def receivers() -> Iterator[Callable[[], Receiver]]:
+    """Starts receivers, which end with the test."""
+    servers: list[tuple[Receiver, ThreadingHTTPServer]] = []
+
+    def start() -> Receiver:
+        receiver = Receiver()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                one = Taken(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+                receiver.taken.append(one)
+                receiver.on_taken(one)
+                if receiver.hang:
+                    receiver.stopped.wait(30)
+                    return
+                with contextlib.suppress(OSError):
+                    self.wfile.write(receiver.answer)
+
+            def log_message(self, *_: object) -> None:
+                """Nothing: the tests look at what was taken."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        receiver.port = server.server_port
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        servers.append((receiver, server))
+        return receiver
+
+    yield start
+    for receiver, server in servers:
+        receiver.stopped.set()
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def receiver(receivers: Callable[[], Receiver]) -> Receiver:
+    """One receiver."""
+    return receivers()

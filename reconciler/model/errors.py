@@ -12,6 +12,7 @@
     │   ├── NotFastForward             its newest commit does not grow from the one that was taken last
     │   ├── NotSigned                  a commit is not signed, now, by a key that the operator lists
     │   └── TreeRefused                a commit holds what no configuration does
+    ├── NotTaken                    1  a sink of notifications did not take a message
     ├── ConfigError                 3  the files are wrong; carries every Problem
     ├── UsageError                  3  the command line is wrong
     ├── SecretsError                4  secrets cannot be read, or must not be
@@ -159,6 +160,19 @@ class StateError(ReconcilerError):
     """The state store cannot be read or written; the hint says what to do."""
 
     code = "state"
+
+
+class NotTaken(ReconcilerError):
+    """A sink of notifications did not take a message; why, in our own words: never a URL or an answer.
+
+    ``refused`` says that the sink would not have this very message, whatever comes after it.
+    """
+
+    code = "not-taken"
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class UsageError(ReconcilerError):

@@ -29,6 +29,8 @@ class EventKind(StrEnum):
     LOCKDOWN = "lockdown"
     LOCKDOWN_LIFTED = "lockdown-lifted"
     UNLOCKED = "unlocked"
+    SINK_FAILING = "sink-failing"
+    SINK_RESTORED = "sink-restored"
 
 
 class EventSeverity(StrEnum):
@@ -64,7 +66,8 @@ class Event:
     """One thing that happened. No field ever holds a secret.
 
     ``summary`` is one sentence for people. ``check`` is the id of the check or of what else was found,
-    and ``since`` is when it began, for what was found or is gone again.
+    and ``since`` is when it began, for what was found or is gone again. ``was`` is the severity of what
+    is over now: whoever was told of the one is told of the other.
     """
 
     kind: EventKind
@@ -75,7 +78,13 @@ class Event:
     at: datetime
     check: str | None = None
     since: datetime | None = None
+    was: EventSeverity | None = None
     origin: Origin = NOWHERE
+
+    @property
+    def weight(self) -> EventSeverity:
+        """How severe it is, or what it ends was: by this people choose what they are told."""
+        return max(self.severity, self.was or self.severity, key=lambda one: one.rank)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +107,7 @@ def event_to_json(event: Event) -> dict[str, Any]:
         "at": _text(event.at),
         "check": event.check,
         "since": None if event.since is None else _text(event.since),
+        "was": None if event.was is None else event.was.value,
         "by": event.origin.by,
         "commit": event.origin.commit,
         "pass_id": event.origin.pass_id,
@@ -116,6 +126,7 @@ def event_of_json(kept: Mapping[str, Any]) -> Event:
             at=datetime.fromisoformat(kept["at"]),
             check=kept["check"],
             since=None if kept["since"] is None else datetime.fromisoformat(kept["since"]),
+            was=None if kept["was"] is None else EventSeverity(kept["was"]),
             origin=Origin(by=kept["by"], commit=kept["commit"], pass_id=kept["pass_id"]),
         )
     except (KeyError, TypeError) as error:

@@ -31,6 +31,7 @@ class Subject(StrEnum):
     RUNTIME = "runtime"
     EGRESS = "egress"
     POLICY = "policy"
+    SINK = "sink"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,3 +130,19 @@ class Lockdown:
         """``lockdown 3 of exchange mexc``."""
         what = "everything" if self.scope is Scope.ALL else f"{self.scope} {self.scope_id}"
         return f"lockdown {self.id} of {what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """How far a sink of notifications was told: every event up to the number ``seq``.
+
+    ``failures`` counts the attempts in a row that it did not take, the first at ``failing_since``;
+    ``trouble`` says of the last one, at ``tried_at``, what went wrong, in our own words.
+    """
+
+    sink: str
+    seq: int
+    failures: int = 0
+    failing_since: datetime | None = None
+    tried_at: datetime | None = None
+    trouble: str = ""

@@ -242,5 +242,6 @@ def _closed(one: Condition, at: datetime, origin: Origin) -> Event:
         at=at,
         check=one.check,
         since=one.since,
+        was=_severity(one),
         origin=origin,
     )

@@ -132,6 +132,12 @@ cursors: Final = sa.Table(
     metadata,
     sa.Column("sink", sa.Text, primary_key=True),
     sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("failing_since", Instant),
+    sa.Column("tried_at", Instant),
+    sa.Column("trouble", sa.Text),
+    sa.Column("teller", sa.Text),
+    sa.Column("telling_until", Instant),
 )
 
 passes: Final = sa.Table(

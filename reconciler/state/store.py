@@ -189,19 +189,6 @@ class Store(ReadState):
 
         return self._db.write(work)
 
-    def told(self, sink: str, seq: int) -> None:
-        """Remember that ``sink`` was told every event up to the number ``seq``; it never goes back."""
-
-        def work(db: Connection) -> None:
-            mine = schema.cursors.c.sink == sink
-            kept = db.execute(sa.select(schema.cursors.c.seq).where(mine)).scalar_one_or_none()
-            if kept is None:
-                db.execute(sa.insert(schema.cursors).values(sink=sink, seq=seq))
-            elif kept < seq:
-                db.execute(sa.update(schema.cursors).where(mine).values(seq=seq))
-
-        self._db.write(work)
-
     def forget(self, items: Iterable[InventoryItem], *, token: int, events: Iterable[Event] = ()) -> None:
         """End the claim on ``items``: strategies that surely run no longer, though not by our hand."""
 

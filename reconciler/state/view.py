@@ -8,9 +8,9 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from reconciler.model.event import Event, Recorded
-from reconciler.model.memory import Condition, Lockdown, Permit, Remembered
+from reconciler.model.memory import Condition, Cursor, Lockdown, Permit, Remembered
 from reconciler.model.plan import InventoryItem, RunningStrategy
-from reconciler.state import audit, decisions, ledger, readings, schema
+from reconciler.state import audit, cursors, decisions, ledger, readings, schema
 from reconciler.state import lease as leases
 from reconciler.state.database import Reader
 from reconciler.state.records import Intent, LeaseRecord, PassRecord, intent_of, pass_of
@@ -67,10 +67,9 @@ class ReadState:
         """The hash of the event with this number; ``None`` where there is none."""
         return self._reader.read(lambda db: audit.hash_of(db, seq))
 
-    def cursors(self) -> Mapping[str, int]:
-        """For each sink of notifications, the number of the last event that was told there."""
-        rows = self._reader.read(lambda db: db.execute(sa.select(schema.cursors)).all())
-        return {row.sink: row.seq for row in rows}
+    def cursors(self) -> Mapping[str, Cursor]:
+        """How far each sink of notifications was told, and how it fares, by its name."""
+        return self._reader.read(cursors.everything)
 
     def unfinished(self) -> tuple[Intent, ...]:
         """The actions of which nobody knows whether they were done, oldest first."""

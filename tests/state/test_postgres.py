@@ -119,7 +119,7 @@ def test_a_user_that_may_only_read_can_make_a_dry_run(postgres, database, url):
 def test_what_a_reader_runs_cannot_write_even_if_it_wanted_to(url):
     with open_for_writing(url):
         state = open_for_reading(url)
-    write = "INSERT INTO cursors VALUES ('mexc', 1)"
+    write = "INSERT INTO cursors (sink, seq, failures) VALUES ('mexc', 1, 0)"
     assert_refused(lambda: state._reader.read(lambda db: db.exec_driver_sql(write)), "25006")
 
 
@@ -273,9 +273,9 @@ def test_a_connection_that_is_cut_within_a_write_is_an_error_and_writes_nothing(
     with open_for_writing(url) as store:
 
         def write(db):
-            db.exec_driver_sql("INSERT INTO cursors VALUES ('mexc', 1)")
+            db.exec_driver_sql("INSERT INTO cursors (sink, seq, failures) VALUES ('mexc', 1, 0)")
             postgres.cut(database)
-            db.exec_driver_sql("INSERT INTO cursors VALUES ('kucoin', 2)")
+            db.exec_driver_sql("INSERT INTO cursors (sink, seq, failures) VALUES ('kucoin', 2, 0)")
 
         assert_refused(lambda: store._db.write(write), "was lost")
         assert store.cursors() == {}

@@ -98,4 +98,10 @@ def _create_what_is_chained() -> None:
         "cursors",
         sa.Column("sink", sa.Text, primary_key=True),
         sa.Column("seq", sa.Integer, nullable=False),
+        sa.Column("failures", sa.Integer, nullable=False),
+        sa.Column("failing_since", _MOMENT),
+        sa.Column("tried_at", _MOMENT),
+        sa.Column("trouble", sa.Text),
+        sa.Column("teller", sa.Text),
+        sa.Column("telling_until", _MOMENT),
     )
