@@ -23,6 +23,7 @@ from reconciler.engine import pass_
     options.parallel,
     options.output,
     options.output_file,
+    options.log_format,
     options.verbose,
     options.no_color,
 )

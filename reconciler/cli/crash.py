@@ -8,6 +8,8 @@ import threading
 from contextlib import suppress
 from types import TracebackType
 
+from reconciler.cli import logs
+
 
 def describe(kind: type[BaseException], trace: TracebackType | None) -> str:
     """Two lines for an error that nobody handled: its class and its place in our code, no value.
@@ -29,7 +31,7 @@ def quote_nothing() -> None:
     def tell(kind: type[BaseException], trace: TracebackType | None) -> None:
         if not issubclass(kind, SystemExit):
             with suppress(OSError):
-                sys.stderr.write(describe(kind, trace) + "\n")
+                logs.say(describe(kind, trace), level="critical")
 
     sys.excepthook = lambda kind, _, trace: tell(kind, trace)
     threading.excepthook = lambda args: tell(args.exc_type, args.exc_traceback)

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from reconciler.cli import crash
+from reconciler.cli import crash, logs
 from reconciler.model.errors import ExitCode, ReconcilerError
 
 
@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run ``reconcile`` and give its exit code; never a traceback, never a secret."""
     _forbid_core_dumps()
+    logs.choose("text")
     try:
         from reconciler.cli.root import root  # noqa: PLC0415 - nothing is imported before main is called
 
@@ -49,9 +50,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _explain(error: ReconcilerError) -> int:
     """Print an error of ours on stderr, every problem of it, and give its exit code."""
-    from reconciler.output.error import render_error  # noqa: PLC0415 - only when something is wrong
+    from reconciler.output.error import error_fields, render_error  # noqa: PLC0415 - only when it is wrong
 
-    click.echo(render_error(error), err=True, nl=False)
+    if logs.chosen_json():
+        logs.say(str(error), level="error", **error_fields(error))
+    else:
+        click.echo(render_error(error), err=True, nl=False)
     return error.exit_code
 
 
@@ -61,7 +65,7 @@ def _usage(wrong: click.UsageError) -> int:
 
 
 def _say(text: str, code: ExitCode) -> int:
-    click.echo(text, err=True)
+    logs.say(text, level="error", exit_code=int(code))
     return code
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
+from reconciler.cli import logs
 from reconciler.cli.durations import Duration
 from reconciler.cli.passwords import warn_of_password, warn_of_token
 
@@ -97,6 +99,35 @@ parallel = option(
     show_default=True,
     metavar="N",
     help="How many connections are read at once.",
+)
+
+
+def _choose(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Have a choice known before any other option is judged; a command keeps that of ``reconcile`` itself."""
+    if ctx.get_parameter_source(param.name or "") is not ParameterSource.DEFAULT:
+        logs.choose(value)
+    return value
+
+
+log_format = option(
+    "--log-format",
+    type=click.Choice(logs.FORMATS),
+    default="text",
+    show_default=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_choose,
+    help="How standard error is written: json is one object a line, for programs.",
+)
+notify_file = option(
+    "--notify-file",
+    metavar="PATH",
+    help="Whom to tell what happened: a file of sinks, encrypted by sops or readable by you alone.",
+)
+metrics_file = option(
+    "--metrics-file",
+    metavar="PATH",
+    help="Write metrics for Prometheus there after each apply, for the textfile collector.",
 )
 verbose = option("-v", "--verbose", is_flag=True, help="Show what passed and what stays unchanged, too.")
 no_color = option("--no-color", is_flag=True, help="No colour. The variable NO_COLOR does the same.")

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import click
 from click.core import ParameterSource
 
+from reconciler.cli import logs
 from reconciler.model.secret import Secret
 
 _OPTIONS = ("password", "sslpassword")
@@ -45,8 +46,8 @@ def _seen(ctx: click.Context, param: click.Parameter, url: str) -> bool:
 
 
 def _warn(what: str, fix: str) -> None:
-    click.echo(
+    logs.say(
         f"warning: every user of this machine can read a command line, and this one holds a {what}\n"
         f"    fix: {fix}",
-        err=True,
+        level="warning",
     )

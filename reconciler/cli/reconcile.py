@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,11 +14,14 @@ from reconciler.cli.run import run_async, settings_from
 from reconciler.cli.sources import Chosen, beginning, chosen_of, files_of
 from reconciler.engine import pass_
 from reconciler.engine.settings import Settings
-from reconciler.model.errors import Declined, ExitCode, UsageError
+from reconciler.model.errors import Declined, ExitCode, ReconcilerError, UsageError
 from reconciler.model.plan import ActionKind
 from reconciler.model.report import Report
 from reconciler.planning.file import PlanFile, to_json
 from reconciler.planning.reader import from_json
+
+if TYPE_CHECKING:
+    from reconciler.cli.aftermath import Aftermath
 
 #: Bytes; a strategy takes about one thousand. An endless device must not fill the memory.
 _PLAN_LIMIT: Final = 50_000_000
@@ -42,6 +45,8 @@ def run(
     no_color: bool,
     output: str,
     output_files: tuple[str, ...],
+    notify_file: str | None,
+    metrics_file: str | None,
     **chosen: Any,  # noqa: ANN401 - the options that become Settings
 ) -> int:
     """Do the main job and give the exit code."""
@@ -74,11 +79,14 @@ def run(
     ):
         if dry_run:
             return _dry_run(settings, show, out=out, detailed=detailed_exitcode)
+        from reconciler.cli.aftermath import Aftermath  # noqa: PLC0415 - a dry run has none
+
+        after = Aftermath(settings, notify_file=notify_file, metrics_file=metrics_file)
         if reviewed:
-            return _apply_reviewed(settings, show, reviewed)
+            return _apply_reviewed(settings, show, after, reviewed)
         if yes:
-            return _finish(show, run_async(pass_.converge(settings)))
-        return _ask_then_apply(settings, show)
+            return _apply(settings, show, after)
+        return _ask_then_apply(settings, show, after)
 
 
 def _sensible(
@@ -146,14 +154,15 @@ def _dry_run(settings: Settings, show: screen.Screen, *, out: str | None, detail
     return _finish(show, report)
 
 
-def _ask_then_apply(settings: Settings, show: screen.Screen) -> int:
+def _ask_then_apply(settings: Settings, show: screen.Screen, after: Aftermath) -> int:
     """Plan, show it, ask, and apply exactly what was shown."""
     report = run_async(pass_.dry_run(settings))
     show.report(report)
     plan = report.plan
     if plan is None or not plan.changes:
         if plan and plan.counts()[ActionKind.HOLD]:
-            run_async(pass_.converge(settings))  # remembers since when nothing is known: grace ends one day
+            # Remembers since when nothing is known: grace ends one day.
+            _apply(settings, None, after)
         return report.exit_code
     count = len(plan.changes)
     if not click.confirm(f"Apply {count} change{'s' if count != 1 else ''}?", err=True):
@@ -165,14 +174,30 @@ def _ask_then_apply(settings: Settings, show: screen.Screen) -> int:
         targets=plan.targets,
         actions=plan.actions,
     )
-    return _apply_reviewed(settings, show, shown)
+    return _apply_reviewed(settings, show, after, shown)
 
 
-def _apply_reviewed(settings: Settings, show: screen.Screen, reviewed: PlanFile) -> int:
+def _apply_reviewed(
+    settings: Settings, show: screen.Screen, after: Aftermath, reviewed: PlanFile
+) -> ExitCode:
     """Apply what was reviewed, over the targets that it was made for."""
-    return _finish(
-        show, run_async(pass_.converge(replace(settings, targets=reviewed.targets), reviewed=reviewed))
-    )
+    return _apply(replace(settings, targets=reviewed.targets), show, after, reviewed)
+
+
+def _apply(
+    settings: Settings, show: screen.Screen | None, after: Aftermath, reviewed: PlanFile | None = None
+) -> ExitCode:
+    """Apply and show it; then tell whoever is told, of a pass that an error ended as well."""
+    after.begin()
+    try:
+        report = run_async(pass_.converge(settings, reviewed=reviewed))
+    except ReconcilerError as error:
+        after.end(error.exit_code)
+        raise
+    if show:
+        show.report(report)
+    after.end(report.exit_code)
+    return report.exit_code
 
 
 def _finish(show: screen.Screen, report: Report) -> ExitCode:

@@ -28,6 +28,7 @@ COMMANDS = {
     "exchanges": ("reconciler.cli.exchanges", "List the exchanges with what each tells of a key."),
     "doctor": ("reconciler.cli.doctor", "Look at this machine: sops, keys, file modes, clock."),
     "lockdown": ("reconciler.cli.lockdown", "Stop strategies at once, then list the keys to replace."),
+    "notify": ("reconciler.cli.notify", "Send a test message to those who are told what happens."),
     "unlock": ("reconciler.cli.unlock", "End the lock of an apply that is gone."),
     "sandbox": ("reconciler.cli.sandbox", "Run local exchanges from a scenario file."),
     "demo": ("reconciler.cli.demo", "Run the main job on the sandbox: dry run, apply, dry run."),
@@ -80,8 +81,11 @@ class Root(LazyGroup):
 @options.endpoint
 @options.timeout
 @options.parallel
+@options.notify_file
+@options.metrics_file
 @options.output
 @options.output_file
+@options.log_format
 @options.verbose
 @options.no_color
 @click.pass_context

@@ -8,12 +8,9 @@ import signal
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, TypeVar
 
-import click
-
-from reconciler.cli.logs import configure
+from reconciler.cli.logs import chosen_json, configure, say
 from reconciler.cli.passwords import passwords
 from reconciler.engine.settings import Settings
 from reconciler.live.endpoints import parse_endpoints
@@ -51,7 +48,9 @@ def settings_from(
     """The settings that the options ask for; the progress line goes once all is read, or on the way out."""
     redactor = configure(verbose=verbose)
     redactor.add(passwords(chosen.get("state", "")))
-    with ProgressLine(sys.stderr, isatty=sys.stderr.isatty(), environment=os.environ) as line:
+    with ProgressLine(
+        sys.stderr, isatty=sys.stderr.isatty() and not chosen_json(), environment=os.environ
+    ) as line:
 
         def progress(done: int, total: int) -> None:
             if done < total:
@@ -62,7 +61,7 @@ def settings_from(
         yield Settings(
             endpoints=parse_endpoints(list(endpoints)),
             progress=progress,
-            notice=partial(click.echo, err=True),
+            notice=say,
             redactor=redactor,
             **chosen,
         )

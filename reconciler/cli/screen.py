@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from reconciler.cli import logs
 from reconciler.model.errors import UsageError
 from reconciler.output.clean import encodable
 from reconciler.output.options import Options
@@ -140,12 +141,12 @@ def append_summary(path: Path, text: str) -> None:
     try:
         with path.open("ab") as file:
             if file.tell() + len(added) > _SUMMARY_LIMIT:
-                click.echo("note: the summary of this step is full; nothing was added to it", err=True)
+                logs.say("note: the summary of this step is full; nothing was added to it", level="warning")
                 return
             file.write(added)
     except OSError as error:
         reason = error.strerror or "the file system refused"
-        click.echo(f"note: the summary of this step cannot be written: {reason}", err=True)
+        logs.say(f"note: the summary of this step cannot be written: {reason}", level="warning")
 
 
 def write(text: str) -> None:

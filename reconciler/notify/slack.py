@@ -20,7 +20,7 @@ from reconciler.notify.interface import Sink, SinkSpec
 LIMIT: Final = 1_900
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 #: Mattermost and Discord have calls to everybody without angle brackets.
-_CALL: Final = re.compile(r"@(?=\w)")
+_CALL: Final = re.compile(r"(?<!\w)@(?=\w)")
 #: ``[text](url)`` of Markdown hides where a link leads.
 _LINK: Final = re.compile(r"\](?=\()")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from reconciler.model.errors import ReconcilerError
 from reconciler.model.report import concerns_of
 from reconciler.output.document import BLANK, WIDTH, plain, text_line
-from reconciler.output.problems import concern_lines, error_count
+from reconciler.output.problems import concern_lines, concern_object, error_count
 
 
 def render_error(error: ReconcilerError, *, width: int = WIDTH) -> str:
@@ -15,3 +17,13 @@ def render_error(error: ReconcilerError, *, width: int = WIDTH) -> str:
     if len(found) > 1:
         lines += [BLANK, text_line(error_count(found))]
     return plain(lines, width)
+
+
+def error_fields(error: ReconcilerError) -> dict[str, Any]:
+    """``error`` for programs that read the log: code, exit code, hint, and every problem of it."""
+    return {
+        "code": error.code,
+        "exit_code": int(error.exit_code),
+        "hint": error.hint,
+        "problems": [concern_object(one) for one in concerns_of(error)],
+    }

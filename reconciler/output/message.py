@@ -28,18 +28,23 @@ _TITLES: Final = {
     EventKind.CONFIGURATION: "the files changed",
     EventKind.CONFIGURATION_REFUSED: "the files are refused",
     EventKind.CONFIGURATION_RESTORED: "the files are good again",
-    EventKind.KEY_CHANGED: "the key changed at the exchange",
-    EventKind.ENABLED: "started",
-    EventKind.CHANGED: "changed",
-    EventKind.DISABLED: "stopped",
-    EventKind.FAILED: "an action failed",
-    EventKind.ENDED: "was stopped by somebody else",
-    EventKind.LOCKDOWN: "lockdown",
-    EventKind.LOCKDOWN_LIFTED: "the lockdown was lifted",
+    EventKind.KEY_CHANGED: "the key of {} was changed at the exchange",
+    EventKind.FOUND: "{check} of {}",
+    EventKind.GONE: "over: {check} of {}",
+    EventKind.ENABLED: "{} started",
+    EventKind.CHANGED: "{} was changed",
+    EventKind.DISABLED: "{} was stopped",
+    EventKind.FAILED: "an action on {} failed",
+    EventKind.ENDED: "{} was stopped by somebody else",
+    EventKind.LOCKDOWN: "lockdown of {}",
+    EventKind.LOCKDOWN_LIFTED: "the lockdown of {} was lifted",
     EventKind.UNLOCKED: "the lock was ended by hand",
-    EventKind.SINK_FAILING: "notifications do not arrive",
-    EventKind.SINK_RESTORED: "notifications arrive again",
+    EventKind.SINK_FAILING: "notifications do not reach {}",
+    EventKind.SINK_RESTORED: "notifications reach {} again",
 }
+
+#: Of these the id alone says what they are.
+_NAMED: Final = (Subject.POLICY, Subject.SINK)
 
 _TO_DO: Final = {
     EventKind.CONFIGURATION_REFUSED: "Mend the files: `reconcile validate` says what is wrong with them.",
@@ -51,8 +56,9 @@ _TO_DO: Final = {
     EventKind.SINK_FAILING: "Check its URL with `reconcile notify`; what it missed is kept, and told later.",
 }
 
-#: What a pass finds that is no check of the catalogue.
+#: What a pass finds that is no check of the catalogue, or whose fix there speaks to readers of a report.
 _TO_DO_OF: Final = {
+    "connection-test": "An outage ends by itself; if it lasts, `reconcile check` names cause and fix.",
     "unmanaged": "If nobody of you started it, stop it in its runtime and find out who did.",
     "runtime-unreadable": "See that the runtime runs and answers; nothing is known of what runs there.",
 }
@@ -101,21 +107,14 @@ def of_test(sink: str, *, at: datetime) -> Message:
 
 def title(event: Event) -> str:
     """``CRITICAL: withdraw-enabled of connection recovery-pro``: one line, for a phone's lock screen."""
-    about = event.subject_id if event.subject is Subject.POLICY else f"{event.subject} {event.subject_id}"
-    if event.kind is EventKind.FOUND:
-        what = f"{event.check} of {about}"
-    elif event.kind is EventKind.GONE:
-        what = f"over: {event.check} of {about}"
-    elif event.subject is Subject.POLICY:
-        what = _TITLES[event.kind]
-    else:
-        what = f"{about}: {_TITLES[event.kind]}"
+    about = event.subject_id if event.subject in _NAMED else f"{event.subject} {event.subject_id}"
+    what = _TITLES[event.kind].format(about, check=event.check)
     return shortened(clean(f"{_SEVERITY[event.severity]}: {what}"), LONGEST_TITLE)
 
 
 def _lines(one: Recorded, fix: str) -> Iterator[str]:
     event = one.event
-    yield _line("What", event.summary)
+    yield _line("What", _what(event))
     if event.kind is EventKind.GONE and event.since:
         yield _line("Was so", f"from {_shown(event.since)} to {_shown(event.at)} ({_lasted(event)})")
     elif event.since:
@@ -129,9 +128,17 @@ def _lines(one: Recorded, fix: str) -> Iterator[str]:
     yield _line("By", _origin(one))
 
 
+def _what(event: Event) -> str:
+    """The summary without what the title says already."""
+    told = (f"{event.check} of {event.subject_id}: ", f"{event.check} of {event.subject_id} is over: ")
+    return next(
+        (event.summary.removeprefix(one) for one in told if event.summary.startswith(one)), event.summary
+    )
+
+
 def _to_do(event: Event, fix: str) -> str:
     if event.kind is EventKind.FOUND:
-        return fix or _TO_DO_OF.get(event.check or "", "")
+        return _TO_DO_OF.get(event.check or "", fix)
     if event.kind is EventKind.DISABLED and event.check:
         return f"It starts again once the check passes. {fix}".strip()
     return _TO_DO.get(event.kind, "")

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from reconciler.model.event import Event, Recorded, event_of_json, event_to_json
+from reconciler.state import tallies
 from reconciler.state.schema import audit, audit_head
 
 #: What the first line is chained to.
@@ -42,7 +43,7 @@ class Head:
 
 def append(db: Connection, events: Iterable[Event]) -> None:
     """Add ``events`` at the end, in their order, within the caller's transaction."""
-    end = head(db)
+    end, events = head(db), tuple(events)
     rows = []
     for event in events:
         text = _spelt(event)
@@ -51,6 +52,7 @@ def append(db: Connection, events: Iterable[Event]) -> None:
     if rows:
         db.execute(sa.insert(audit), rows)
         _move_head(db, end)
+        tallies.add(db, tallies.EVENTS, ((one.kind.value, one.severity.value) for one in events))
 
 
 def head(db: Connection) -> Head:

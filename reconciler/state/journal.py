@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from reconciler.model.errors import LockHeld
 from reconciler.model.memory import Lockdown
 from reconciler.model.plan import Action, ActionKind, InventoryItem, Outcome, OutcomeState
-from reconciler.state import decisions, schema
+from reconciler.state import decisions, schema, tallies
 from reconciler.state.records import Intent, action_to_json
 
 
@@ -64,6 +64,7 @@ def conclude(
     open_ = journal.c.finished_at.is_(None)
     if db.execute(sa.update(journal).where(journal.c.id == intent.id, open_).values(**end)).rowcount != 1:
         raise LockHeld("another apply already found out what became of this action")
+    tallies.add(db, tallies.ACTIONS, [(action.kind.value, outcome.state.value)])
     superseded = {**end, "outcome": OutcomeState.UNKNOWN.value, "detail": f"settled by {intent.id}"}
     same = (journal.c.strategy == action.strategy) & (journal.c.runtime == action.runtime)
     db.execute(sa.update(journal).where(same, open_, journal.c.id < intent.id).values(**superseded))

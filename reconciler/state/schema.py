@@ -140,6 +140,15 @@ cursors: Final = sa.Table(
     sa.Column("telling_until", Instant),
 )
 
+tallies: Final = sa.Table(
+    "tallies",
+    metadata,
+    sa.Column("family", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("detail", sa.Text, primary_key=True),
+    sa.Column("times", sa.BigInteger, nullable=False),
+)
+
 passes: Final = sa.Table(
     "passes",
     metadata,

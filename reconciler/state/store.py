@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from reconciler.model.event import Event
 from reconciler.model.memory import Condition, Lockdown, Permit, Reading, Scope
 from reconciler.model.plan import Action, InventoryItem, Outcome
-from reconciler.state import audit, decisions, journal, ledger, readings, retention, schema
+from reconciler.state import audit, decisions, journal, ledger, readings, retention, schema, tallies
 from reconciler.state import lease as leases
 from reconciler.state.database import Writer, reader, writer
 from reconciler.state.lease import DEFAULT_TTL, Lease
@@ -113,6 +113,7 @@ class Store(ReadState):
 
         def work(db: Connection) -> None:
             db.execute(statement)
+            tallies.add(db, tallies.PASSES, [(str(int(exit_code)), "")])
             retention.trim(db)
 
         self._db.write(work)

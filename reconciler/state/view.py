@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from reconciler.model.event import Event, Recorded
 from reconciler.model.memory import Condition, Cursor, Lockdown, Permit, Remembered
 from reconciler.model.plan import InventoryItem, RunningStrategy
-from reconciler.state import audit, cursors, decisions, ledger, readings, schema
+from reconciler.model.vitals import Tally
+from reconciler.state import audit, cursors, decisions, ledger, readings, schema, tallies
 from reconciler.state import lease as leases
 from reconciler.state.database import Reader
 from reconciler.state.records import Intent, LeaseRecord, PassRecord, intent_of, pass_of
@@ -70,6 +71,17 @@ class ReadState:
     def cursors(self) -> Mapping[str, Cursor]:
         """How far each sink of notifications was told, and how it fares, by its name."""
         return self._reader.read(cursors.everything)
+
+    def tallies(self) -> Mapping[str, Tally]:
+        """How often things happened, ever: ``events``, ``actions`` and ``passes``, by kind and detail."""
+        return self._reader.read(tallies.read)
+
+    def last_finished(self) -> PassRecord | None:
+        """The pass that ended last, however it ended; ``None`` before the first."""
+        passes = schema.passes
+        query = sa.select(passes).where(passes.c.finished_at.is_not(None)).order_by(passes.c.id.desc())
+        row = self._reader.read(lambda db: db.execute(query.limit(1)).one_or_none())
+        return pass_of(row) if row else None
 
     def unfinished(self) -> tuple[Intent, ...]:
         """The actions of which nobody knows whether they were done, oldest first."""

@@ -128,7 +128,7 @@ async def test_a_message_says_what_since_when_and_what_to_do(desk, receiver):
         "Since: 2026-11-22 10:00:00 UTC",
         "To do: Switch withdrawals off for this key at the exchange, or replace it by one without them.",
         "More: reconcile explain withdraw-enabled",
-        "By: alice@\u200bhost, pass 3, event 1",
+        "By: alice@host, pass 3, event 1",
     ]
 
 
@@ -151,10 +151,11 @@ from reconciler.engine.notify import Teller
 from reconciler.engine.settings import Settings
 from reconciler.model.secret import Secret
 from reconciler.notify.interface import SinkSpec
+from reconciler.notify import registry
 
 class Dying:
     def __init__(self, spec):
-        self.sink = open_sink(spec)
+        self.sink = registry.open_sink(spec)
 
     async def send(self, message):
         await self.sink.send(message)

@@ -105,3 +105,10 @@ def _create_what_is_chained() -> None:
         sa.Column("teller", sa.Text),
         sa.Column("telling_until", _MOMENT),
     )
+    op.create_table(
+        "tallies",
+        sa.Column("family", sa.Text, primary_key=True),
+        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("detail", sa.Text, primary_key=True),
+        sa.Column("times", sa.BigInteger, nullable=False),
+    )
