@@ -208,7 +208,7 @@ def test_all_mistakes_are_told_at_once_and_no_value_is_quoted(file):
 sinks:
   one: {{type: slack, url: "http://{TOKEN}.example/x"}}
   two: {{type: webhook, url: "ftp://{TOKEN}", secret: "{TOKEN}"}}
-  three: {{type: {TOKEN}, url: x, {TOKEN}: y}}
+  three: {{type: {TOKEN}, url: x, {TOKEN}: red}}
 """
     with pytest.raises(ConfigError) as caught:
         read_sinks(file(text), site())
