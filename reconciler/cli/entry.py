@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run ``reconcile`` and give its exit code; never a traceback, never a secret."""
     _forbid_core_dumps()
-    logs.choose("text")
+    logs.choose(logs.asked_for(sys.argv[1:] if arguments is None else arguments, os.environ))
     try:
         from reconciler.cli.root import root  # noqa: PLC0415 - nothing is imported before main is called
 

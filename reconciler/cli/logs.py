@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -37,6 +38,16 @@ def choose(log_format: str) -> None:
     """Have everything from here on told in this format, with no secret known yet."""
     _chosen.json = log_format == "json"
     _chosen.redactor = None
+
+
+def asked_for(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The format that a command line asks for, before it is parsed: what is wrong with it is told so."""
+    found = environ.get("RECONCILER_LOG_FORMAT", "text")
+    for one, following in pairwise((*arguments, "")):
+        name, given, value = one.partition("=")
+        if name == "--log-format":
+            found = value if given else following
+    return found
 
 
 def chosen_json() -> bool:

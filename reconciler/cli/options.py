@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from reconciler.cli import logs
 from reconciler.cli.durations import Duration
@@ -102,21 +101,13 @@ parallel = option(
 )
 
 
-def _choose(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    """Have a choice known before any other option is judged; a command keeps that of ``reconcile`` itself."""
-    if ctx.get_parameter_source(param.name or "") is not ParameterSource.DEFAULT:
-        logs.choose(value)
-    return value
-
-
+# ``cli.logs`` looks for it before click does: an error in the other options is told in that format too.
 log_format = option(
     "--log-format",
     type=click.Choice(logs.FORMATS),
     default="text",
     show_default=True,
-    is_eager=True,
     expose_value=False,
-    callback=_choose,
     help="How standard error is written: json is one object a line, for programs.",
 )
 notify_file = option(

@@ -11,8 +11,10 @@ import asyncio
 import importlib.util
 import logging
 import threading
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.errors import NotTaken
@@ -37,6 +39,7 @@ class Apprise:
     """One notification for each message, in the words for people."""
 
     def __init__(self, url: Secret, *, limit: float = 2 * TIME_LIMIT) -> None:
+        _load()
         self._url = url
         self._limit = limit
 
@@ -79,11 +82,21 @@ def _notify(url: Secret, message: Message) -> bool:
     return bool(done)
 
 
+@cache
+def _load() -> None:
+    """Import the library with all its services, once, and before any thread of ours asks for them."""
+    import apprise  # noqa: PLC0415 - a third of a second, and an extra
+
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it warns of is for those who keep it
+        apprise.Apprise.instantiate("json://localhost")
+
+
 def _opened(url: str) -> apprise.Apprise | None:
     """Apprise with the one service of ``url``; ``None`` for what it takes for no service."""
     import apprise  # noqa: PLC0415 - a third of a second, and an extra
 
-    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     asset = apprise.AppriseAsset(
         app_id="reconciler",
         app_desc="reconciler",
@@ -114,6 +127,7 @@ class AppriseKind:
 
 
 def _url_faults(url: str) -> list[tuple[str, str]]:
+    _load()
     try:
         opened = _opened(url)
     except Exception:  # noqa: BLE001 - as above
