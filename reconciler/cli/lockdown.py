@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import click
 
 from reconciler.cli import options, screen
+from reconciler.cli.logs import say
 from reconciler.cli.paths import configuration
 from reconciler.cli.run import run_async, settings_from
 from reconciler.engine import lockdown as job
@@ -32,6 +33,8 @@ from reconciler.output.words import counted
     options.option("--list", "listing", is_flag=True, help="Only show those that are in force."),
     options.files,
     options.state,
+    options.sops,
+    options.notify_file,
     options.text_or_json,
 )
 @click.pass_context
@@ -48,6 +51,8 @@ def command(
     listing: bool,
     files: tuple[str, ...],
     state: str,
+    sops: str | None,
+    notify_file: str | None,
     output: str,
 ) -> None:
     """Stop strategies at once and keep them stopped until somebody lifts it; then list the keys to replace.
@@ -66,15 +71,26 @@ def command(
     if asks and not (sys.stdin.isatty() and output == "text"):
         raise UsageError("nothing was done: there is nobody to ask", hint="add --yes")
     where = configuration(files, must_exist=False)
-    with settings_from(endpoints=(), files=where, state=state) as settings:
+    with settings_from(endpoints=(), files=where, state=state, sops=sops) as settings:
         if listing:
             told = lockdown_lift.in_force(settings)
             screen.write(lockdown_json.render_list(told) if output == "json" else shown.render_list(told))
         elif lift is not None:
             _lift(settings, lift, asks=asks, output=output)
+            _tell(settings, notify_file)
         else:
             wanted = _wanted(exchange, connection, reason)
-            ctx.exit(_declare(settings, wanted, asks=asks, output=output))
+            code = _declare(settings, wanted, asks=asks, output=output)
+            _tell(settings, notify_file)
+            ctx.exit(code)
+
+
+def _tell(settings: Settings, notify_file: str | None) -> None:
+    """Tell people once all is done: nothing that this needs may stand in the way of a stop."""
+    if notify_file:
+        from reconciler.cli.aftermath import tell_now  # noqa: PLC0415 - brings aiohttp
+
+        tell_now(settings, notify_file)
 
 
 def _wanted(exchange: str | None, connection: str | None, reason: str | None) -> Wanted:
@@ -92,7 +108,7 @@ def _declare(settings: Settings, wanted: Wanted, *, asks: bool, output: str) -> 
         try:
             told = run_async(declared.enforce())
         except KeyboardInterrupt:
-            click.echo(f"{declared}, but not everything was stopped: run the same command again", err=True)
+            say(f"{declared}, but not everything was stopped: run the same command again", level="error")
             raise
     screen.write(lockdown_json.render(told) if output == "json" else shown.render(told))
     return told.exit_code

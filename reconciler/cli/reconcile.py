@@ -72,6 +72,7 @@ def run(
     if watch:
         chosen |= {"targets": targets, "verbose": verbose}
         every = interval or INTERVAL
+        chosen |= {"notify_file": notify_file, "metrics_file": metrics_file}
         return _watch(files, source, show, interval=every, listen=listen, audit=dry_run, **chosen)
     with (
         files_of(files, source, keep=not dry_run) as (found, commit),
@@ -122,8 +123,11 @@ def _watch(
     interval: float,
     listen: str | None,
     audit: bool,
+    notify_file: str | None,
+    metrics_file: str | None,
     **chosen: Any,  # noqa: ANN401 - the options that become Settings
 ) -> ExitCode:
+    from reconciler.cli.aftermath import Aftermath  # noqa: PLC0415 - brings aiohttp
     from reconciler.cli.watch import watch  # noqa: PLC0415 - brings a server, which one run has no use for
     from reconciler.web.server import parse_listen  # noqa: PLC0415 - the same
 
@@ -132,7 +136,10 @@ def _watch(
         beginning(files, where, keep=not audit) as (source, found, commit),
         settings_from(files=found, commit=commit, **chosen) as settings,
     ):
-        return watch(settings, show, interval=interval, listen=address, audit=audit, source=source)
+        after = Aftermath(settings, notify_file=None if audit else notify_file, metrics_file=metrics_file)
+        return watch(
+            settings, show, interval=interval, listen=address, audit=audit, source=source, after=after
+        )
 
 
 def _read_plan(path: str) -> PlanFile:

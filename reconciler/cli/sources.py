@@ -6,12 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from reconciler.cli.logs import say
 from reconciler.cli.paths import configuration
 from reconciler.model.errors import UsageError
 
@@ -91,7 +89,7 @@ def beginning(
     from reconciler.engine.asked import first_of  # noqa: PLC0415 - the same
 
     with source_of(files, chosen, keep=keep) as source:
-        revision = run_async(first_of(source, partial(click.echo, err=True)))
+        revision = run_async(first_of(source, say))
         yield (source if chosen.git else None), revision.files, revision.commit
 
 

@@ -7,8 +7,8 @@ import signal
 from contextlib import AsyncExitStack
 from typing import Final
 
-import click
-
+from reconciler.cli.aftermath import Aftermath
+from reconciler.cli.logs import say
 from reconciler.cli.screen import Screen
 from reconciler.engine.health import Health
 from reconciler.engine.loop import Hooks, Loop
@@ -16,8 +16,9 @@ from reconciler.engine.settings import Settings
 from reconciler.engine.source import Source
 from reconciler.engine.systemd import Supervisor
 from reconciler.model.errors import ExitCode
+from reconciler.output.metrics import CONTENT_TYPE
 from reconciler.web.health import health_routes
-from reconciler.web.server import Address, serving
+from reconciler.web.server import Address, Answer, Routes, serving
 
 #: How each request to end shows in the exit code: a service manager's is obeyed, a person's interrupts.
 _ENDING: Final = {signal.SIGTERM: ExitCode.DONE, signal.SIGINT: ExitCode.INTERRUPTED}
@@ -31,9 +32,12 @@ def watch(
     listen: Address | None,
     audit: bool,
     source: Source | None = None,
+    after: Aftermath,
 ) -> ExitCode:
     """Run the loop until somebody ends it, and give the exit code. ``source`` tells where the files go."""
-    return asyncio.run(_watch(settings, show, interval=interval, listen=listen, audit=audit, source=source))
+    return asyncio.run(
+        _watch(settings, show, interval=interval, listen=listen, audit=audit, source=source, after=after)
+    )
 
 
 async def _watch(
@@ -44,22 +48,37 @@ async def _watch(
     listen: Address | None,
     audit: bool,
     source: Source | None,
+    after: Aftermath,
 ) -> ExitCode:
     health = Health()
+    hooks = Hooks(first=show.report) if audit else Hooks(first=show.report, turned=after.turn)
     loop = Loop(
         settings,
         interval=interval,
         audit=audit,
-        hooks=Hooks(first=show.report),
+        hooks=hooks,
         health=health,
         supervisor=Supervisor.of(settings.environ),
         source=source,
     )
     async with AsyncExitStack() as stack:
         if listen:
-            where = await stack.enter_async_context(serving(listen, health_routes(health)))
-            click.echo(f"listening on http://{where}: /healthz, /readyz", err=True)
+            routes = {**health_routes(health), **_metrics_route(after, health)}
+            where = await stack.enter_async_context(serving(listen, routes))
+            say(f"listening on http://{where}: {', '.join(routes)}")
+        if not audit:
+            after.begin()
+            stack.push_async_callback(after.close)
         return await _until_told(loop)
+
+
+def _metrics_route(after: Aftermath, health: Health) -> Routes:
+    """``/metrics`` from the state as it is. Where that cannot be read it answers 500, and nothing else."""
+
+    def answer() -> Answer:
+        return Answer(body=after.metrics(loop_up=health.alive), content_type=CONTENT_TYPE)
+
+    return {"/metrics": answer}
 
 
 async def _until_told(loop: Loop) -> ExitCode:

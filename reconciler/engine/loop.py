@@ -51,15 +51,21 @@ def _nothing(_: Report) -> None:
     return None
 
 
+def _nobody() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
     """Who hears of passes: ``first`` of what is to be shown whole, ``each`` of every report.
 
     ``first`` gets the report of the first pass; in an audit every one that differs from the one before.
+    ``turned`` is called after every turn, whatever became of its pass.
     """
 
     first: Callable[[Report], None] = _nothing
     each: Callable[[Report], None] = _nothing
+    turned: Callable[[], None] = _nobody
 
 
 class Loop:
@@ -167,6 +173,7 @@ class Loop:
             while not self._ending.is_set():
                 began = self._clock()
                 await self._survive()
+                self._hooks.turned()
                 self._ended_at = self._clock()
                 self._took = self._ended_at - began
                 self._supervisor.status(self.health.summary())

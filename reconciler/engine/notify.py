@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: Seconds that one call of :meth:`Teller.tell` may take, all sinks side by side.
 PATIENCE: Final = 30.0
+#: Seconds that an end of the process waits for sinks: whoever ends it does not wait for long.
+CLOSING: Final = 10.0
 #: How long one teller waits for another to be done with a sink, in attempts of a pause in seconds each.
 _ATTEMPTS, _PAUSE = 20, 0.25
 _MINUTE: Final = 60.0
@@ -90,10 +92,16 @@ class Teller:
             self._running = asyncio.create_task(self.tell())
 
     async def close(self) -> None:
-        """Wait for what :meth:`soon` began, then tell what came since, each within :data:`PATIENCE`."""
-        if self._running is not None:
-            await self._running
+        """Tell what :meth:`soon` was to tell and what came since, within :data:`CLOSING` seconds."""
+        if self._running is None:
+            return
+
+        async def finish(running: asyncio.Task[None]) -> None:
+            await running
             await self.tell()
+
+        with suppress(TimeoutError):
+            await asyncio.wait_for(finish(self._running), CLOSING)
 
     def _outbox(self) -> Outbox:
         from reconciler.state.outbox import open_outbox  # noqa: PLC0415 - sqlalchemy is slow to import

@@ -108,7 +108,10 @@ def of_test(sink: str, *, at: datetime) -> Message:
 def title(event: Event) -> str:
     """``CRITICAL: withdraw-enabled of connection recovery-pro``: one line, for a phone's lock screen."""
     about = event.subject_id if event.subject in _NAMED else f"{event.subject} {event.subject_id}"
-    what = _TITLES[event.kind].format(about, check=event.check)
+    template = _TITLES[event.kind]
+    if event.subject is Subject.POLICY:
+        template = template.replace("{check} of {}", "{check} ({})")  # of what, the check's name says
+    what = template.format(about, check=event.check)
     return shortened(clean(f"{_SEVERITY[event.severity]}: {what}"), LONGEST_TITLE)
 
 

@@ -20,7 +20,7 @@ _LONGEST_PAUSE: Final = timedelta(minutes=30)
 #: How severe it was what these end, where the event itself does not say.
 _ENDS: Final = {
     EventKind.LOCKDOWN_LIFTED: EventSeverity.CRITICAL,
-    EventKind.CONFIGURATION_RESTORED: EventSeverity.CRITICAL,
+    EventKind.CONFIGURATION_RESTORED: EventSeverity.WARNING,
 }
 
 

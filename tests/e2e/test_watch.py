@@ -458,3 +458,85 @@ def test_a_loop_begins_with_the_last_good_commit_where_the_newest_is_wrong(site,
     assert again.end() == 0
     assert running(site) == {RUNNING}
     assert state(site).passes(limit=1)[0].commit == good
+
+
+def chat(site, receiver) -> tuple[str, ...]:
+    """Options that have the loop tell ``receiver``."""
+    file = site.root.parent / "sinks.yaml"
+    file.write_text(
+        json.dumps({"sinks": {"chat": {"type": "slack", "url": receiver.url, "per_minute": 100}}})
+    )
+    file.chmod(0o600)
+    return ("--notify-file", str(file))
+
+
+def titles(receiver) -> list[str]:
+    return [one.json["text"].partition("\n")[0] for one in receiver.taken]
+
+
+def test_people_are_told_beside_the_next_pass_and_a_dead_sink_delays_none(site, watch, receiver):
+    receiver.hang = True
+    loop = watch("--watch", "--yes", "--interval", "1", *chat(site, receiver))
+    started(site, loop)
+    until(lambda: receiver.taken, "somebody is told")
+    before = state(site).last_finished().id
+    until(lambda: state(site).last_finished().id > before + 2, "passes go on while nobody answers")
+    receiver.hang = False
+    receiver.stopped.set()
+    assert loop.end() == 0
+    assert "canary" not in "\n".join(loop.said).lower()
+
+
+def test_what_a_loop_finds_is_told_once_and_so_is_its_end(site, watch, receiver):
+    loop = watch("--watch", "--yes", "--interval", "1", *chat(site, receiver))
+    started(site, loop)
+    key = site.key("mexc-spot-main")
+    kept, key.permissions = key.permissions, WIDER
+    found = "CRITICAL: withdraw-enabled of connection mexc-spot-main"
+    until(lambda: found in titles(receiver), "found")
+    key.permissions = kept
+    over = "Info: over: withdraw-enabled of connection mexc-spot-main"
+    until(lambda: over in titles(receiver), "over")
+    loop.end()
+    assert (titles(receiver).count(found), titles(receiver).count(over)) == (1, 1)
+
+
+def test_the_last_that_happened_is_told_before_a_loop_ends(site, watch, receiver):
+    loop = watch("--watch", "--yes", "--interval", "60", *chat(site, receiver))
+    started(site, loop)
+    loop.end()
+    assert "Info: strategy btc-eth-recovery started" in titles(receiver)
+    assert state(site).cursors()["chat"].seq == state(site).audit_head().seq
+
+
+def test_metrics_are_answered_and_written(site, watch):
+    loop = watch("--watch", "--yes", "--interval", "1", "--listen", "127.0.0.1:0", "--metrics-file", "m.prom")
+    address = loop.address
+    started(site, loop)
+
+    def scraped():
+        with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:  # noqa: S310 - loopback
+            assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4; charset=")
+            return answer.read().decode()
+
+    until(lambda: "reconciler_last_pass_exit_code 5.0" in scraped(), "a pass is told of")
+    text = scraped()
+    assert "reconciler_loop_up 1.0" in text
+    assert 'reconciler_connection_passing{connection="mexc-spot-main"} 1.0' in text
+    assert "last_run" not in text
+    until((site.root / "m.prom").exists, "metrics are written")
+    assert "reconciler_loop_up" not in (site.root / "m.prom").read_text()
+    loop.end()
+
+
+def test_in_json_every_line_of_a_loop_is_an_object(site, watch):
+    loop = watch("--watch", "--yes", "--interval", "1", "--listen", "0", "--log-format", "json")
+    loop.until("listening on ")
+    started(site, loop)
+    site.key("mexc-spot-main").permissions = WIDER
+    loop.until("withdraw-enabled.*recovery.*", LIMIT)
+    loop.until('"event".*strategy|"event".*withdraw', LIMIT)
+    loop.end()
+    lines = [json.loads(line) for line in loop.said if line.startswith('{"timestamp"')]
+    assert {one["logger"] for one in lines} >= {"reconciler"}
+    assert not [line for line in loop.said if re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d", line)]
