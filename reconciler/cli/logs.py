@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 FORMATS: Final = ("text", "json")
 _OURS: Final = "reconciler"
+#: A line for people may begin with its moment and how severe it is.
+_NOTICE: Final = re.compile(
+    r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ )?(?:(?P<level>info|warning|critical): )?(?P<text>.*)", re.DOTALL
+)
 
 
 class _Chosen:
@@ -99,6 +104,15 @@ def say(text: str, *, level: str = "info", **fields: Any) -> None:  # noqa: ANN4
         return
     event = {"timestamp": _now(), "level": level, "logger": _OURS, "event": text, **fields}
     click.echo(_line(_chosen.redactor.value(event) if _chosen.redactor else event), err=True)
+
+
+def notice(text: str) -> None:
+    """Tell what the engine tells people meanwhile. As JSON it has its moment and its severity as fields."""
+    found = _NOTICE.fullmatch(text) if _chosen.json else None
+    if found:
+        say(found["text"], level=found["level"] or "info")
+    else:
+        say(text)
 
 
 class _JsonLines(logging.Formatter):

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from reconciler.cli.logs import chosen_json, configure, say
+from reconciler.cli.logs import chosen_json, configure, notice
 from reconciler.cli.passwords import passwords
 from reconciler.engine.settings import Settings
 from reconciler.live.endpoints import parse_endpoints
@@ -61,7 +61,7 @@ def settings_from(
         yield Settings(
             endpoints=parse_endpoints(list(endpoints)),
             progress=progress,
-            notice=say,
+            notice=notice,
             redactor=redactor,
             **chosen,
         )

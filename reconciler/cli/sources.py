@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.cli.logs import say
+from reconciler.cli.logs import notice
 from reconciler.cli.paths import configuration
 from reconciler.model.errors import UsageError
 
@@ -89,7 +89,7 @@ def beginning(
     from reconciler.engine.asked import first_of  # noqa: PLC0415 - the same
 
     with source_of(files, chosen, keep=keep) as source:
-        revision = run_async(first_of(source, say))
+        revision = run_async(first_of(source, notice))
         yield (source if chosen.git else None), revision.files, revision.commit
 
 

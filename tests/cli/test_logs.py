@@ -115,6 +115,20 @@ class TestJson:
         assert (one["level"], one["logger"]) == ("warning", "reconciler")
         assert one["held_by"] == {"who": MASK}
 
+    @pytest.mark.parametrize(
+        ("text", "level", "event"),
+        [
+            ("2026-11-22T10:00:00Z critical: a key may withdraw", "critical", "a key may withdraw"),
+            ("2026-11-22T10:00:00Z over: it is well", "info", "over: it is well"),
+            ("waiting for the lock\nstill", "info", "waiting for the lock\nstill"),
+        ],
+    )
+    def test_moment_and_severity_of_a_notice_are_fields(self, text, level, event, capsys):
+        configure(verbose=False)
+        logs.notice(text)
+        (one,) = lines_of(capsys.readouterr().err)
+        assert (one["level"], one["event"]) == (level, event)
+
     def test_lines_of_both_kinds_sort_by_their_time(self, capsys):
         configure(verbose=False)
         for _ in range(3):
