@@ -19,7 +19,7 @@ import click
 
 from reconciler.model.errors import UsageError
 from reconciler.model.secret import Credentials, Secret
-from reconciler.secrets.credentials import flaw
+from reconciler.secrets.judging import flaw
 
 Judge = Callable[[Credentials], str | None]
 """Says why credentials cannot work, as far as that shows without asking anybody."""

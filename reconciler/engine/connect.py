@@ -22,8 +22,9 @@ from reconciler.model.desired import Desired, Market
 from reconciler.model.errors import ConfigError, UsageError
 from reconciler.model.secret import Credentials, Secret
 from reconciler.resources import folder
-from reconciler.secrets.credentials import inspect, judge_mac
+from reconciler.secrets.credentials import inspect
 from reconciler.secrets.envelope import read_envelope
+from reconciler.secrets.judging import judge_mac
 from reconciler.secrets.sops import Document, Sops
 
 SCHEMA: Final = "connections.schema.json"

@@ -21,13 +21,36 @@ from reconciler.secrets import re2
 from reconciler.secrets.recipients import spellings
 
 SECRET_FIELDS: Final = ("api_key", "secret", "passphrase", "private_key")
-"""The fields that must never stand in clear."""
+"""The fields of a connection's secret file that must never stand in clear."""
+
+ANY_SECRET_FIELD: Final = (*SECRET_FIELDS, "username", "password", "token")
+"""Those of any secret file: runtimes have some of their own."""
 
 BINDING_FIELDS: Final = ("connection", "exchange")
-"""The fields of a secret file that must stand in clear, so that it can be judged without a key."""
+"""The fields of a connection's secret file that must stand in clear, so that no key is needed to judge it."""
 
-ENCRYPTED_REGEX: Final = f"^({'|'.join(SECRET_FIELDS)})$"
-"""The rule for secret files: it keeps ``connection`` and ``exchange`` readable in a review."""
+RUNTIME_BINDING: Final = ("runtime", "url")
+"""The same of a runtime's."""
+
+ENCRYPTED_REGEX: Final = f"^({'|'.join(ANY_SECRET_FIELD)})$"
+"""The rule for secret files: it keeps what a file belongs to readable in a review."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What a rule must encrypt in the files that it is for, and what it must leave readable."""
+
+    secret: tuple[str, ...]
+    binding: tuple[str, ...]
+
+
+CONNECTION: Final = Shape(secret=SECRET_FIELDS, binding=BINDING_FIELDS)
+
+
+def runtime_shape(fields: Sequence[str]) -> Shape:
+    """The shape of the secret file of a runtime whose type needs ``fields``."""
+    return Shape(secret=tuple(fields), binding=RUNTIME_BINDING)
+
 
 FILE_NAME: Final = ".sops.yaml"
 _SIZE_LIMIT: Final = 1 << 20
@@ -74,12 +97,17 @@ def find_rules(folder: Path) -> Path | None:
 
 
 def lint_rules(
-    source: Path | str, *, file: str | None = None, secret_files: Sequence[Path] = ()
+    source: Path | str,
+    *,
+    file: str | None = None,
+    secret_files: Sequence[Path] = (),
+    shape: Shape = CONNECTION,
 ) -> tuple[Problem, ...]:
     """What in a ``.sops.yaml`` would leave credentials in clear or unprotected, rule by rule.
 
     ``source`` is its path, or its text with ``file`` as its name. With ``secret_files`` only the
-    rules that sops would take for one of them are judged, else every rule. Codes:
+    rules that sops would take for one of them are judged, else every rule. ``shape`` is that of those
+    files. Codes:
     ``rules-unreadable``, ``no-recipients``, ``bad-regex``, ``secret-in-clear``,
     ``binding-encrypted``, ``rule-unjudged``, ``mac-only-encrypted``.
     """
@@ -90,7 +118,7 @@ def lint_rules(
     except (OSError, ValueError, yaml.YAMLError) as error:
         place = getattr(error, "problem_mark", None)
         return (_unreadable(name, place.line + 1 if place else 1),)
-    return tuple(problem for rule in rules for problem in _judge(rule))
+    return tuple(problem for rule in rules for problem in _judge(rule, shape))
 
 
 def read_rules(text: str, *, file: str) -> tuple[CreationRule, ...] | None:
@@ -111,20 +139,20 @@ def read_destinations(text: str) -> tuple[str, ...]:
     return tuple(json.dumps(rule, sort_keys=True) for rule in rules) if isinstance(rules, list) else ()
 
 
-def left_in_clear(settings: Mapping[str, str]) -> tuple[str, ...]:
-    """The secret fields that sops, selecting values by ``settings``, would not surely encrypt."""
+def left_in_clear(settings: Mapping[str, str], fields: tuple[str, ...] = SECRET_FIELDS) -> tuple[str, ...]:
+    """Those of ``fields`` that sops, selecting values by ``settings``, would not surely encrypt."""
     chosen = {name: settings[name] for name in _SELECTORS if settings.get(name)}
     if len(chosen) > 1:
-        return SECRET_FIELDS
-    return _left_out(*next(iter(chosen.items()), _DEFAULT))
+        return fields
+    return _left_out(*next(iter(chosen.items()), _DEFAULT), fields)
 
 
 @lru_cache(maxsize=64)  # thousands of files have the same few selections
-def _left_out(kind: str, pattern: str) -> tuple[str, ...]:
-    """The secret fields that one selection does not surely encrypt."""
+def _left_out(kind: str, pattern: str, fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of ``fields`` that one selection does not surely encrypt."""
     if kind.endswith("comment_regex") or (kind.endswith("regex") and re2.refusal(pattern)):
-        return SECRET_FIELDS
-    return tuple(name for name in SECRET_FIELDS if not _encrypts(kind, pattern, name))
+        return fields
+    return tuple(name for name in fields if not _encrypts(kind, pattern, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,7 +310,7 @@ def _named(name: str, value: object) -> Iterator[str]:
                 yield _SPELT.get(name, str)(text)
 
 
-def _judge(rule: _Rule) -> Iterator[Problem]:
+def _judge(rule: _Rule, shape: Shape) -> Iterator[Problem]:
     if not any(rule.entries.get(name) for name in _RECIPIENTS):
         yield rule.problem(
             "no-recipients", "names nobody who can open the files", "add `age:` with your public keys"
@@ -290,7 +318,7 @@ def _judge(rule: _Rule) -> Iterator[Problem]:
     if _may_be_true(rule.entries.get("mac_only_encrypted")):
         yield rule.problem(
             "mac-only-encrypted",
-            "leaves `connection` and `exchange` outside the MAC, so a file can change hands unnoticed",
+            "leaves outside the MAC what a file says that it belongs to, so it can change hands unnoticed",
             "remove `mac_only_encrypted`; it is right only for configuration files with inline values",
         )
     selections = rule.selections
@@ -298,10 +326,10 @@ def _judge(rule: _Rule) -> Iterator[Problem]:
         yield rule.problem("bad-regex", f"has {len(selections)} selections; sops takes one", _USE)
         return
     kind, pattern = next(iter(selections.items()), _DEFAULT)
-    yield from _judge_selection(rule, kind, pattern)
+    yield from _judge_selection(rule, kind, pattern, shape)
 
 
-def _judge_selection(rule: _Rule, kind: str, pattern: str) -> Iterator[Problem]:
+def _judge_selection(rule: _Rule, kind: str, pattern: str, shape: Shape) -> Iterator[Problem]:
     if kind.endswith("comment_regex"):
         yield rule.problem("rule-unjudged", "selects by comments, which cannot be judged here", _USE)
         return
@@ -314,13 +342,13 @@ def _judge_selection(rule: _Rule, kind: str, pattern: str) -> Iterator[Problem]:
         if kind == "encrypted_regex":
             yield rule.problem("secret-in-clear", "therefore leaves every value in clear", _USE)
         return
-    encrypted = {name: _encrypts(kind, pattern, name) for name in (*SECRET_FIELDS, *BINDING_FIELDS)}
+    encrypted = {name: _encrypts(kind, pattern, name) for name in (*shape.secret, *shape.binding)}
     if None in encrypted.values():
         yield rule.problem("rule-unjudged", f"has an `{kind}` that cannot be judged here", _USE)
         return
-    if clear := [name for name in SECRET_FIELDS if not encrypted[name]]:
+    if clear := [name for name in shape.secret if not encrypted[name]]:
         yield rule.problem("secret-in-clear", f"would leave {_listed(clear)} in clear", _USE)
-    if hidden := [name for name in BINDING_FIELDS if encrypted[name]]:
+    if hidden := [name for name in shape.binding if encrypted[name]]:
         yield rule.problem(
             "binding-encrypted", f"would encrypt {_listed(hidden)}, which must stay readable", _USE
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import TypeAlias
@@ -11,11 +11,9 @@ from typing import TypeAlias
 from reconciler.model.desired import Connection, CredentialRef, Policy
 from reconciler.model.errors import SecretsError
 from reconciler.model.secret import Credentials
-from reconciler.secrets.credentials import inspect_all, open_all, read_ciphertext
+from reconciler.secrets.credentials import Fields, inspect_all, open_all
+from reconciler.secrets.owned import read_ciphertext
 from reconciler.secrets.sops import Sops
-
-Fields: TypeAlias = Callable[[str], Sequence[str]]
-"""The credential fields of an exchange."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from reconciler.model.sealed import Holder, Sealed
-from reconciler.secrets.creation_rules import left_in_clear
+from reconciler.secrets.creation_rules import ANY_SECRET_FIELD, SECRET_FIELDS, left_in_clear
 from reconciler.secrets.envelope import Envelope, Path
 
 _BARE: Final = re.compile(r"[^\s.\"\\]+")
@@ -31,11 +31,18 @@ def sealed(envelope: Envelope) -> Sealed:
         settings={
             name: text for name, text in sorted(envelope.settings.items()) if name not in _OF_EVERY_WRITE
         },
-        left_in_clear=left_in_clear(envelope.settings),
+        left_in_clear=left_in_clear(envelope.settings, _secret_fields(envelope)),
         mac=envelope.settings.get("mac", ""),
         mac_only_encrypted=envelope.mac_only_encrypted,
         marks={path: value.mark for path, value in values},
     )
+
+
+def _secret_fields(envelope: Envelope) -> tuple[str, ...]:
+    """Those that must be encrypted in the file: of a runtime's, as many as it has, as types differ."""
+    if envelope.value("runtime") is None:
+        return SECRET_FIELDS
+    return tuple(name for name in ANY_SECRET_FIELD if envelope.value(name) is not None)
 
 
 def _dotted(path: Path) -> str:
