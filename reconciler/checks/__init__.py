@@ -1,19 +1,40 @@
 """Pure rules over (desired, live) and the catalogue that gives each its id, severity, cause and fix."""
 
-from reconciler.checks.catalogue import CATALOGUE, ENTRIES, GUARD_CHECKS, STRATEGY_CHECKS, explain
+from reconciler.checks.bot import BotCase
+from reconciler.checks.catalogue import (
+    BOT_CHECKS,
+    CATALOGUE,
+    ENTRIES,
+    GUARD_CHECKS,
+    RUNTIME_CHECKS,
+    STRATEGY_CHECKS,
+    explain,
+)
 from reconciler.checks.check import Case, Check
-from reconciler.checks.verdict import evaluate, evaluate_strategy, permits, status
+from reconciler.checks.verdict import (
+    evaluate,
+    evaluate_bot,
+    evaluate_strategy,
+    judge_runtime,
+    permits,
+    status,
+)
 
 __all__ = [
+    "BOT_CHECKS",
     "CATALOGUE",
     "ENTRIES",
     "GUARD_CHECKS",
+    "RUNTIME_CHECKS",
     "STRATEGY_CHECKS",
+    "BotCase",
     "Case",
     "Check",
     "evaluate",
+    "evaluate_bot",
     "evaluate_strategy",
     "explain",
+    "judge_runtime",
     "permits",
     "status",
 ]

@@ -10,11 +10,13 @@ from typing import Final
 
 from reconciler.checks import (
     account,
+    bot,
     guards,
     key_life,
     naming,
     permissions,
     reading,
+    runtime,
     sharing,
     strategy,
     waivers,
@@ -24,9 +26,10 @@ from reconciler.checks.check import Answer, Case, Check, Entry, failed, passed
 from reconciler.model.doubts import DOUBTS, Doubt
 from reconciler.model.errors import UsageError
 from reconciler.model.finding import Severity
-from reconciler.model.kinds import KINDS
+from reconciler.model.kinds import KINDS, KindText
 from reconciler.model.live import RETRYABLE, FailureKind
 from reconciler.model.report import Weight
+from reconciler.model.runtime_kinds import RUNTIME_KINDS, RuntimeFailureKind
 
 WIDTH: Final = 88
 
@@ -76,13 +79,21 @@ STRATEGY_CHECKS: Final[Mapping[str, strategy.StrategyCheck]] = MappingProxyType(
     {check.id: check for check in strategy.CHECKS}
 )
 
+#: Every check of the bot behind a strategy, by id.
+BOT_CHECKS: Final[Mapping[str, bot.BotCheck]] = MappingProxyType({check.id: check for check in bot.CHECKS})
+
+#: What is told of each runtime, by id.
+RUNTIME_CHECKS: Final[Mapping[str, Entry]] = MappingProxyType({runtime.TEST.id: runtime.TEST})
+
 #: What guards tell of a run as a whole, by id.
 GUARD_CHECKS: Final[Mapping[str, guards.GuardCheck]] = MappingProxyType(
     {check.id: check for check in guards.CHECKS}
 )
 
 #: All that :func:`explain` knows of checks.
-ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({**CATALOGUE, **STRATEGY_CHECKS, **GUARD_CHECKS})
+ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType(
+    {**CATALOGUE, **STRATEGY_CHECKS, **BOT_CHECKS, **RUNTIME_CHECKS, **GUARD_CHECKS}
+)
 
 
 def severity_words(check: Entry) -> str:
@@ -104,9 +115,12 @@ def explain(id_: str) -> str:
         return _explain_check(ENTRIES[id_])
     if id_ in {kind.value for kind in FailureKind}:
         return _explain_kind(FailureKind(id_))
+    if id_ in {kind.value for kind in RuntimeFailureKind}:
+        return _explain_texts(id_, "failure kind of a runtime", RUNTIME_KINDS[RuntimeFailureKind(id_)])
     if id_ in DOUBTS:
         return _explain_doubt(DOUBTS[id_])
-    known = [*ENTRIES, *(kind.value for kind in FailureKind), *DOUBTS]
+    kinds = (kind.value for kind in (*FailureKind, *RuntimeFailureKind))
+    known = [*ENTRIES, *kinds, *DOUBTS]
     near = difflib.get_close_matches(id_, known, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}?" if near else "`reconcile explain` lists them all"
     raise UsageError(f"there is no check, failure kind or doubt named {id_!r}", hint=hint)
@@ -128,12 +142,15 @@ def _explain_check(check: Entry) -> str:
 
 
 def _explain_kind(kind: FailureKind) -> str:
-    texts = KINDS[kind]
     retry = "a retry may help" if kind in RETRYABLE else "a retry does not help"
+    return _explain_texts(kind.value, f"failure kind, {retry}", KINDS[kind])
+
+
+def _explain_texts(name: str, what: str, texts: KindText) -> str:
     return "\n".join(
         (
-            f"{kind.value}: {texts.title}",
-            f"failure kind, {retry}",
+            f"{name}: {texts.title}",
+            what,
             "",
             _line("cause", texts.cause),
             _line("fix", texts.fix),

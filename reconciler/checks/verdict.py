@@ -6,13 +6,18 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from reconciler.checks.catalogue import CATALOGUE, STRATEGY_CHECKS
-from reconciler.checks.check import Answer, Case, Check, Entry
+from reconciler.checks.bot import BotCase
+from reconciler.checks.catalogue import BOT_CHECKS, CATALOGUE, RUNTIME_CHECKS, STRATEGY_CHECKS
+from reconciler.checks.check import Answer, Case, Check, Entry, passed
 from reconciler.checks.waivers import waiver_for
-from reconciler.model.desired import Policy, Strategy
-from reconciler.model.errors import Mark
+from reconciler.model.desired import Policy, RuntimeSpec, Strategy
+from reconciler.model.errors import Mark, RuntimeFailed
 from reconciler.model.finding import Finding, Severity, Subject, Verdict
 from reconciler.model.live import Observation, Status
+from reconciler.model.runtime_kinds import RUNTIME_KINDS, RuntimeFailureKind
+
+#: What a runtime said clearly; all else says nothing of it.
+_REFUSALS = frozenset({RuntimeFailureKind.UNAUTHORISED, RuntimeFailureKind.WRONG_VERSION})
 
 #: The checks of which each must have answered before anything may run.
 REQUIRED = frozenset(check.id for check in CATALOGUE.values() if check.may_block)
@@ -33,6 +38,30 @@ def evaluate_strategy(policy: Policy, strategy: Strategy) -> tuple[Finding, ...]
         for check, answer in answers
         if answer is not None
     )
+
+
+def evaluate_bot(case: BotCase) -> tuple[Finding, ...]:
+    """One finding for every check of a bot that can be answered, passes included."""
+    answers = ((check, check.rule(case)) for check in BOT_CHECKS.values())
+    return tuple(
+        _told(check, answer, Subject.STRATEGY, case.strategy.id, case.strategy.mark)
+        for check, answer in answers
+        if answer is not None
+    )
+
+
+def judge_runtime(spec: RuntimeSpec, failure: RuntimeFailed | None, *, read: bool) -> Finding:
+    """Whether a runtime could be ``read``; a fail where it refused, unknown where it told nothing."""
+    kind = failure.kind if failure else None
+    told = f"{spec.id} was read" if read else str(failure or f"{spec.id} could not be read")
+    answer = passed(told)
+    if not read:
+        verdict = Verdict.FAIL if kind in _REFUSALS else Verdict.UNKNOWN
+        texts = RUNTIME_KINDS[kind] if kind else None
+        fix = failure.hint if failure and failure.hint else texts.fix if texts else ""
+        answer = Answer(verdict=verdict, evidence=told, cause=texts.cause if texts else "", fix=fix)
+    finding = _told(RUNTIME_CHECKS["runtime-test"], answer, Subject.RUNTIME, spec.id, spec.mark)
+    return replace(finding, kind=kind.value if kind else None)
 
 
 def permits(findings: Iterable[Finding]) -> bool:

@@ -25,6 +25,7 @@ from reconciler.model.desired import (
     Guarded,
     MarginLimit,
     Market,
+    Money,
     OnUnknown,
     Policy,
     Requirement,
@@ -47,6 +48,8 @@ _AMOUNTS: Final[tuple[tuple[tuple[str, ...], Callable[[str], object]], ...]] = (
     (("averaging", "multiplier"), values.amount),
     (("recovery_mode", "max_drawdown"), values.percentage),
 )
+#: What the model has fields for; the rest are options.
+_OF_EVERY_RUNTIME: Final = frozenset({"type", "url", "credentials", "mode", "suspend"})
 #: How many exchange ids a message lists; beyond, only the one that resembles.
 _LISTED: Final = 12
 
@@ -159,9 +162,26 @@ class Builder:
             suspend=self._suspend(item, f"egress {key}"),
         )
 
-    def _runtime(self, key: str, item: Item) -> RuntimeSpec:
-        suspend = self._suspend(item, f"runtime {key}")
-        return RuntimeSpec(id=key, type=item.value["type"], mark=item.key, suspend=suspend)
+    def _runtime(self, key: str, item: Item) -> RuntimeSpec | None:
+        value, url, written = item.value, item.get("url"), item.get("credentials")
+        credentials = self._credentials.file(written) if written else None
+        if isinstance(credentials, Problem):
+            self.problems.append(credentials)
+            return None
+        clear = url is not None and values.leaves_machine_in_clear(self._read(url, values.url, "https:"))
+        if url and clear and not value.get("insecure_http", False):
+            self.problems.append(_in_clear(url))
+        return RuntimeSpec(
+            id=key,
+            type=value["type"],
+            mark=item.key,
+            url=url.value if url else None,
+            credentials=credentials,
+            mode=Money(value["mode"]) if "mode" in value else None,
+            options={name: value[name] for name in sorted(value.keys() - _OF_EVERY_RUNTIME)},
+            suspend=self._suspend(item, f"runtime {key}"),
+            marks=item.document.field_marks(item.path),
+        )
 
     def _suspend(self, item: Item, subject: str) -> Suspension | None:
         """The suspension of one item."""
@@ -263,6 +283,16 @@ class Builder:
             for item in self._merged.approvals
         ]
         return tuple(sorted(approvals, key=lambda a: (a.allow, a.until, a.count, a.reason, a.approved_by)))
+
+
+def _in_clear(url: Item) -> Problem:
+    message = f"{where(url.path)}: credentials would go to another machine in clear"
+    return url.problem(
+        "insecure-http",
+        message,
+        "use https, or an ssh tunnel to http://127.0.0.1; on a network that you alone are in, say so with "
+        "`insecure_http: true`",
+    )
 
 
 def _recipients(item: Item) -> Mapping[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Where a connection's credentials stand: a secret file inside the tree, or values in place."""
+"""Where the credentials of connections and runtimes stand: secret files inside the tree, or in place."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class CredentialFinder:
         """The reference for one key of ``exchange``, or what is wrong with it."""
         if isinstance(item.value, dict):
             return _inline(item, registry.get(exchange).credentials if registry.known(exchange) else None)
-        return self._file(item)
+        return self.file(item)
 
-    def _file(self, item: Item) -> CredentialRef | Problem:
+    def file(self, item: Item) -> CredentialRef | Problem:
+        """The reference to a secret file, or what is wrong with it."""
         document = item.document
         place = self._files.secret(item.value, beside=document.file, root=document.root)
         if place.refusal is not None:
@@ -36,8 +37,8 @@ class CredentialFinder:
         if first != item.key:
             return item.problem(
                 "secret-file-shared",
-                f"this secret file already belongs to the connection in {first}",
-                "give each connection a key and a secret file of its own",
+                f"this secret file already belongs to what names it in {first}",
+                "give each connection and each runtime a secret file of its own",
             )
         return CredentialRef(file=place.file, mark=item.mark, root=document.root)
 

@@ -45,6 +45,7 @@ class _Page:
             item = self._item(rule)
             if "properties" in item:
                 yield from self._section(name, item)
+                yield from self._kinds(name, item)
 
     def _section(self, path: str, rule: Rule) -> Iterator[str]:
         yield f"\n## {path}\n"
@@ -55,6 +56,14 @@ class _Page:
             if "properties" in inner and not any(inner is shown for shown in self._shown):
                 self._shown.append(inner)
                 yield from self._section(f"{path}.{name}", inner)
+
+    def _kinds(self, section: str, rule: Rule) -> Iterator[str]:
+        """A table for each type of the items of a section, where the type decides on the fields."""
+        for case in rule.get("allOf", ()):
+            kind = self._resolved(case["then"])
+            yield f"\n## {section}, type {case['if']['properties']['type']['const']}\n"
+            yield f"{kind['description']}\n"
+            yield from self._table(kind)
 
     def _table(self, rule: Rule) -> Iterator[str]:
         required = rule.get("required", ())

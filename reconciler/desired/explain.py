@@ -173,6 +173,9 @@ class _Words:
             yield self._withdraw()
         elif len(path) == len(("connections", "id", "credentials", "field")) and path[2] == "credentials":
             yield self._secret()
+        elif path[-1:] == ("url",) and isinstance(value, str) and "@" in value:
+            message = f"{where(path)}: a url must not hold a user name or password"
+            yield self._at_value("url-credentials", message, "put them into the runtime's secret file")
         elif path[-1:] == ("proxy",) and isinstance(value, str) and "@" in value:
             message = f"{where(path)}: a proxy address must not hold a user name or password"
             yield self._at_value(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from datetime import date, time, timedelta
 from decimal import Decimal
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from reconciler.model.desired import Address
@@ -84,6 +85,32 @@ def proxy(text: str) -> str:
     if not 0 < port < 1 << 16:
         raise BadValue("a port that does not exist", "write a port from 1 to 65535")
     return text
+
+
+def url(text: str) -> str:
+    """The address of an API, its port checked."""
+    try:
+        port = urlsplit(text).port
+    except ValueError:
+        raise BadValue("no address that exists", "write for example http://127.0.0.1:8080") from None
+    if port == 0:
+        raise BadValue("a port that does not exist", "write a port from 1 to 65535")
+    return text
+
+
+def leaves_machine_in_clear(text: str) -> bool:
+    """Whether what is sent to a url can be read on the way: plain http to anything but loopback.
+
+    A name is looked up at the moment of sending, by whoever answers for it then; only ``localhost`` is
+    this machine by its meaning.
+    """
+    parts = urlsplit(text)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return False
+    try:
+        return not ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return True
 
 
 def amount(text: str) -> Decimal:

@@ -7,12 +7,13 @@ it in effect, whatever the call said.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from reconciler.model.errors import LockHeld, ReconcilerError, StateError
+from reconciler.model.errors import LockHeld, ReconcilerError, RuntimeFailed, StateError
 from reconciler.model.event import NOWHERE, Event, Origin, event_of_outcome
 from reconciler.model.plan import (
     Action,
@@ -24,7 +25,7 @@ from reconciler.model.plan import (
     RunningStrategy,
 )
 from reconciler.planning.canonical import same_parameters
-from reconciler.runtimes.interface import Runtime
+from reconciler.runtimes.interface import ACT_SECONDS, READ_SECONDS, Runtime
 from reconciler.state.lease import Lease
 from reconciler.state.records import Clock, Intent
 from reconciler.state.store import Store
@@ -199,7 +200,8 @@ class _Hand:
         if runtime is None:
             return None
         try:
-            return await runtime.read()
+            async with asyncio.timeout(READ_SECONDS):
+                return await runtime.read()
         except Exception:  # noqa: BLE001 - a runtime may raise anything; that it is unreadable is the answer
             return None
 
@@ -245,12 +247,12 @@ class _Hand:
                 runtime=action.runtime,
                 connection=action.connection,
                 enabled_at=self.clock(),
-                parameters=running.parameters,
+                parameters=_parameters(running, action),
             )
         mine = self.store.inventory().get(action.strategy) if action.kind is ActionKind.CHANGE else None
         if mine is None or mine.runtime != action.runtime:
             return None
-        return replace(mine, connection=action.connection, parameters=running.parameters)
+        return replace(mine, connection=action.connection, parameters=_parameters(running, action))
 
     def _outcome(self, action: Action, state: OutcomeState, detail: str) -> Outcome:
         return Outcome(action=action, state=state, detail=detail, at=self.clock())
@@ -260,18 +262,26 @@ async def _call(runtime: Runtime, action: Action, *, token: int) -> _Trouble | N
     """Do it; what it raised as a trouble, without the text of an error that is not ours."""
     after, connection = action.after or {}, action.connection or ""
     try:
-        match action.kind:
-            case ActionKind.DISABLE:
-                await runtime.disable(action.strategy, token=token)
-            case ActionKind.CHANGE:
-                await runtime.change(action.strategy, after, connection=connection, token=token)
-            case _:
-                await runtime.enable(action.strategy, after, connection=connection, token=token)
+        async with asyncio.timeout(ACT_SECONDS):
+            match action.kind:
+                case ActionKind.DISABLE:
+                    await runtime.disable(action.strategy, token=token)
+                case ActionKind.CHANGE:
+                    await runtime.change(action.strategy, after, connection=connection, token=token)
+                case _:
+                    await runtime.enable(action.strategy, after, connection=connection, token=token)
+    except TimeoutError:
+        return _Trouble(text="the call did not end in time", known=False)
     except ReconcilerError as error:
-        return _Trouble(text=str(error), known=True)
+        known = not isinstance(error, RuntimeFailed) or error.untouched
+        return _Trouble(text=_told(error), known=known)
     except Exception as error:  # noqa: BLE001 - the protocol: anything else means an unknown outcome
         return _Trouble(text=f"the call ended with {type(error).__name__}", known=False)
     return None
+
+
+def _told(error: ReconcilerError) -> str:
+    return f"{error} ({error.kind.value}: {error.hint})" if isinstance(error, RuntimeFailed) else str(error)
 
 
 def _verdict(action: Action, holdings: Holdings | None) -> _Verdict:
@@ -292,7 +302,12 @@ def _verdict(action: Action, holdings: Holdings | None) -> _Verdict:
 def _as_wanted(running: RunningStrategy, action: Action) -> bool:
     """Whether it runs on the wanted connection, as far as the runtime tells, with the wanted parameters."""
     on_it = running.connection is None or running.connection == action.connection
-    return on_it and same_parameters(running.parameters, action.after or {})
+    return on_it and same_parameters(_parameters(running, action), action.after or {})
+
+
+def _parameters(running: RunningStrategy, action: Action) -> Mapping[str, Any]:
+    """What it runs with; what it was told to, where the runtime does not tell."""
+    return (action.after or {}) if running.parameters is None else running.parameters
 
 
 def _may_come_late(verdict: _Verdict, trouble: _Trouble | None) -> bool:

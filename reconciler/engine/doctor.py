@@ -10,10 +10,11 @@ from pathlib import Path
 from reconciler.checks.reading import MAX_CLOCK_SKEW
 from reconciler.engine.files import read
 from reconciler.engine.settings import Settings
+from reconciler.engine.shapes import lint_for, secret_shapes
 from reconciler.model.desired import Desired
 from reconciler.model.diagnosis import Diagnosis, State
 from reconciler.model.errors import ConfigError, ExitCode, SecretsError, most_urgent
-from reconciler.secrets.creation_rules import find_rules, lint_rules
+from reconciler.secrets.creation_rules import find_rules
 from reconciler.secrets.hygiene import key_sources
 from reconciler.secrets.sops import find_sops
 
@@ -104,7 +105,8 @@ def _files_read(desired: Desired) -> Diagnosis:
 
 def _modes(desired: Desired) -> Iterator[Diagnosis]:
     """Files that others on this machine could change under us."""
-    secret = (connection.credentials.file for connection in desired.connections.values())
+    inline = (connection.credentials.file for connection in desired.connections.values())
+    secret = (*inline, *(file for file, _ in secret_shapes(desired)))
     loose = [path for path in dict.fromkeys((*desired.files, *secret)) if _others_may_write(Path(path))]
     for path in loose:
         yield Diagnosis(
@@ -128,10 +130,9 @@ def _others_may_write(path: Path) -> bool:
 
 def _rules(desired: Desired) -> Iterator[Diagnosis]:
     """The .sops.yaml that a new secret file here would be encrypted by."""
-    secret = [Path(c.credentials.file) for c in desired.connections.values() if not c.credentials.inline]
-    found = {file: find_rules(file.parent) for file in secret}
-    for path in sorted({rules for rules in found.values() if rules}):
-        problems = lint_rules(path, secret_files=[file for file, rules in found.items() if rules == path])
+    found = [(one, find_rules(Path(one[0]).parent)) for one in secret_shapes(desired)]
+    for path in sorted({rules for _, rules in found if rules}):
+        problems = lint_for(path, [one for one, rules in found if rules == path])
         for problem in problems:
             detail = f"{problem.mark}: {problem.message}"
             yield Diagnosis(

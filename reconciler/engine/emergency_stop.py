@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reconciler.engine.apply import apply
 from reconciler.engine.emergency_known import Claim, Known
 from reconciler.engine.emergency_record import Unfailing, Unhindered
+from reconciler.engine.runtimes import Claims, Unlocked, claims_of, close_all, open_one, opening_of
+from reconciler.engine.settings import Settings
 from reconciler.model.desired import RuntimeSpec
 from reconciler.model.emergency import Running
 from reconciler.model.errors import Mark, ReconcilerError, StateError
@@ -24,8 +25,7 @@ from reconciler.model.plan import Action, ActionKind, Outcome, Plan, RunningStra
 from reconciler.planning.decide import is_off
 from reconciler.planning.lockdown import CHECK
 from reconciler.runtimes.bounded import LIMITS, Bounded, Closed, Limits
-from reconciler.runtimes.interface import Runtime
-from reconciler.runtimes.registry import open_runtime
+from reconciler.runtimes.interface import Opening, Runtime
 
 if TYPE_CHECKING:
     from reconciler.state.lease import Lease
@@ -47,12 +47,16 @@ class Halt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be stopped, why, and by whom; ``limits`` bound the calls to runtimes."""
+    """What is to be stopped, why, and by whom.
+
+    ``unlocked`` are the credentials of runtimes, and ``limits`` bound the calls to these.
+    """
 
     covers: Covers
     reason: str
     origin: Origin
-    clock: Callable[[], datetime]
+    settings: Settings
+    unlocked: Unlocked = field(default_factory=dict)
     limits: Limits = LIMITS
 
 
@@ -63,7 +67,7 @@ async def halt(
 
     Without ``store`` and ``lease`` nothing is recorded, and the embedded runtimes cannot be stopped.
     """
-    runtimes = _opened(known, state, writable=store is not None, limits=order.limits)
+    runtimes = _opened(known, state, order, writable=store is not None)
     names = sorted({*runtimes, *(claim.runtime for claim in known.claims)})
     journal, right = Unfailing(store), Unhindered(lease, known.token)
     claims_of = {name: {one.strategy: one for one in known.claims if one.runtime == name} for name in names}
@@ -78,13 +82,16 @@ async def halt(
             runtimes={name: runtime} if runtime else {},
             store=journal,
             lease=right,
-            clock=order.clock,
+            clock=order.settings.now,
             origin=order.origin,
         )
         foreign = tuple(_foreign(name, held or {}, claims, order.covers))
         return Halt(outcomes=done, foreign=foreign, unreadable=(name,) if held is None and runtime else ())
 
-    rounds = await asyncio.gather(*map(one, names))
+    try:
+        rounds = await asyncio.gather(*map(one, names))
+    finally:
+        await close_all(runtimes)
     return Halt(
         outcomes=tuple(outcome for found in rounds for outcome in found.outcomes),
         foreign=tuple(running for found in rounds for running in found.foreign),
@@ -130,14 +137,20 @@ async def _held(runtime: Runtime) -> Mapping[str, RunningStrategy] | None:
         return None
 
 
-def _opened(known: Known, state: ReadState, *, writable: bool, limits: Limits) -> Mapping[str, Runtime]:
+def _opened(known: Known, state: ReadState, order: Order, *, writable: bool) -> Mapping[str, Runtime]:
     """Every runtime of the files, and the embedded ones that the state alone still knows."""
     specs = dict(known.desired.runtimes)
     for claim in known.claims:
         if claim.runtime not in specs and _embedded(state, claim):
             mark = Mark(file="state", line=1)
             specs[claim.runtime] = RuntimeSpec(id=claim.runtime, type="ledger", mark=mark)
-    return {name: _open(spec, state, writable=writable, limits=limits) for name, spec in specs.items()}
+    claims: Claims = {}
+    with contextlib.suppress(StateError):
+        claims = claims_of(state)
+    openings = {
+        name: opening_of(spec, known.desired, state, claims, order.settings) for name, spec in specs.items()
+    }
+    return {name: _open(opening, order, writable=writable) for name, opening in openings.items()}
 
 
 def _embedded(state: ReadState, claim: Claim) -> bool:
@@ -146,9 +159,10 @@ def _embedded(state: ReadState, claim: Claim) -> bool:
     return False
 
 
-def _open(spec: RuntimeSpec, state: ReadState, *, writable: bool, limits: Limits) -> Runtime:
+def _open(opening: Opening, order: Order, *, writable: bool) -> Runtime:
+    spec = opening.spec
     try:
-        runtime = Bounded(open_runtime(spec, state=state), limits)
+        runtime = Bounded(open_one(opening, order.unlocked), order.limits)
     except ReconcilerError as error:
         return Closed(error)
     if spec.type == "ledger" and not writable:

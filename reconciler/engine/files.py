@@ -11,6 +11,7 @@ from reconciler.desired import Loaded, load_sound
 from reconciler.desired.files import Files
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ConfigError, Problem
+from reconciler.runtimes.registry import TYPES
 
 
 def read(files: Sequence[str]) -> Desired:
@@ -25,7 +26,10 @@ def read_sound(files: Sequence[str], where: Files | None = None) -> Loaded:
     """What is sound in the files, and everything wrong with them. ``where`` is the disk unless told."""
     loaded = load_sound(files, files=where)
     # With other problems about, a waiver may seem to name nothing because something could not be read.
-    return loaded if loaded.problems else replace(loaded, problems=tuple(_waivers(loaded.desired)))
+    if loaded.problems:
+        return loaded
+    found = (*_waivers(loaded.desired), *_crowds(loaded.desired), *_settings(loaded.desired))
+    return replace(loaded, problems=found)
 
 
 def _waivers(desired: Desired) -> Iterator[Problem]:
@@ -46,3 +50,32 @@ def _waivers(desired: Desired) -> Iterator[Problem]:
                 message="the waiver names a check that does not exist",
                 fix=f"write {' or '.join(near)}" if near else "reconcile explain lists every check",
             )
+
+
+def _crowds(desired: Desired) -> Iterator[Problem]:
+    """A second strategy, on or off, where a runtime is one bot: which of the two does it run?"""
+    first: dict[str, str] = {}
+    for strategy in sorted(desired.strategies.values(), key=lambda one: one.mark):
+        runtime = desired.runtimes[strategy.runtime]
+        if TYPES[runtime.type].single and first.setdefault(runtime.id, strategy.id) != strategy.id:
+            yield Problem(
+                mark=strategy.marks.get("runtime", strategy.mark),
+                code="runtime-runs-one",
+                message=f"{runtime.id} is one {runtime.type} bot, and {first[runtime.id]} is what it runs",
+                fix="give each strategy a bot of its own, with its own entry under `runtimes`",
+            )
+
+
+def _settings(desired: Desired) -> Iterator[Problem]:
+    """Settings that the strategy's runtime cannot take: to skip them silently would mislead reviewers."""
+    for strategy in desired.strategies.values():
+        runtime = desired.runtimes[strategy.runtime]
+        known = TYPES[runtime.type].settings
+        for name in strategy.parameters.get("settings", {}):
+            if known is not None and name not in known:
+                yield Problem(
+                    mark=strategy.marks.get("settings", strategy.mark),
+                    code="unknown-setting",
+                    message=f"a {runtime.type} runtime takes no such setting of {strategy.id}",
+                    fix=f"write {' or '.join(sorted(known))}, or leave it out" if known else "leave it out",
+                )

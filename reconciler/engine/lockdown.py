@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
@@ -14,7 +15,7 @@ from reconciler.engine.lock import held
 from reconciler.engine.record import who
 from reconciler.engine.settings import Settings
 from reconciler.model.emergency import Emergency, KeyAtRisk, Wanted
-from reconciler.model.errors import LockHeld, StateError, UsageError
+from reconciler.model.errors import LockHeld, SopsHung, StateError, UsageError
 from reconciler.model.event import Event, EventKind, EventSeverity, Origin
 from reconciler.model.finding import Subject
 from reconciler.model.memory import Lockdown, Scope
@@ -24,6 +25,7 @@ from reconciler.runtimes.bounded import LIMITS, Limits
 
 if TYPE_CHECKING:
     from reconciler.engine.emergency_stop import Halt
+    from reconciler.engine.runtimes import Unlocked
     from reconciler.state.lease import Lease
     from reconciler.state.store import Store
     from reconciler.state.view import ReadState
@@ -115,7 +117,8 @@ class Declared:
 
         state = self._store or open_for_reading(self._settings.state)
         files = read_files(self._settings)
-        found, known = await self._rounds(files, state, limits)
+        unlocked = await self._unlocked(files, limits)
+        found, known = await self._rounds(files, state, unlocked, limits)
         doubts = (*((_BLANK,) if known.blank else ()), *_doubts(self._wanted, known))
         return Emergency(
             version=__version__,
@@ -131,7 +134,20 @@ class Declared:
             keys=_keys(self._wanted, known, self._covers(known)),
         )
 
-    async def _rounds(self, files: Sound, state: ReadState, limits: Limits) -> tuple[Halt, Known]:
+    async def _unlocked(self, files: Sound, limits: Limits) -> Unlocked:
+        """The credentials of runtimes. A sops that hangs delays nobody for long."""
+        from reconciler.engine.runtimes import runtime_owners, unlock  # noqa: PLC0415 - sqlalchemy is slow
+
+        try:
+            async with asyncio.timeout(limits.call):
+                return await unlock(files.desired, self._settings)
+        except TimeoutError:
+            late = SopsHung("sops did not end in time", hint="stop what it runs by hand")
+            return {owner.id: late for owner in runtime_owners(files.desired)}
+
+    async def _rounds(
+        self, files: Sound, state: ReadState, unlocked: Unlocked, limits: Limits
+    ) -> tuple[Halt, Known]:
         """Stop, and go on where the lock was lost on the way: another emergency may have taken it."""
         from reconciler.engine.emergency_stop import Order, halt  # noqa: PLC0415 - sqlalchemy is slow to import
 
@@ -143,7 +159,8 @@ class Declared:
                     covers=self._covers(known),
                     reason=self._reason(),
                     origin=Origin(by=who()),
-                    clock=self._settings.now,
+                    settings=self._settings,
+                    unlocked=unlocked,
                     limits=limits,
                 )
                 now = await halt(known, order, state=state, store=self._store, lease=lease)

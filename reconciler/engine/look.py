@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from reconciler.checks import evaluate_strategy, permits
+from reconciler.checks import permits
+from reconciler.engine.bots import bot_findings, runtime_findings, shown, with_bots
 from reconciler.engine.choose import chosen_connections
 from reconciler.engine.guards import guard_findings
 from reconciler.engine.policy import policy_findings
+from reconciler.engine.runtimes import read_all
 from reconciler.engine.settings import Settings
 from reconciler.engine.survey import Survey, Surveyor, survey
-from reconciler.model.desired import Desired, RuntimeSpec
-from reconciler.model.errors import Mark
+from reconciler.model.desired import Desired
 from reconciler.model.finding import Finding, Verdict
 from reconciler.model.memory import Permit
-from reconciler.model.plan import ActionKind, InventoryItem, OutcomeState, Plan, RunningStrategy
+from reconciler.model.plan import ActionKind, InventoryItem, OutcomeState, Plan
 from reconciler.planning.guard import Guards
 from reconciler.planning.permits import assumed, permits_of
 from reconciler.planning.plan import Runtimes, ended, make_plan, require_targets
@@ -40,6 +41,7 @@ class Seen:
     desired: Desired
     survey: Survey
     runtimes: Mapping[str, Runtime]
+    bots: tuple[Finding, ...]
     plan: Plan
     guards: Guards
     permits: tuple[Permit, ...]
@@ -53,20 +55,28 @@ class Seen:
         """Those about no single connection."""
         return (
             *policy_findings(self.desired, self.plan.targets),
+            *self.bots,
             *guard_findings(self.desired, self.plan, self.at, self.guards),
         )
 
 
 async def look(
-    desired: Desired, state: ReadState, settings: Settings, *, surveyor: Surveyor = survey
+    desired: Desired,
+    state: ReadState,
+    runtimes: Mapping[str, Runtime],
+    settings: Settings,
+    *,
+    surveyor: Surveyor = survey,
 ) -> Seen:
     """Observe, check and plan; reads only. ``surveyor`` says how connections are looked at."""
-    runtimes, inventory = open_runtimes(desired, state), state.inventory()
+    inventory = state.inventory()
     require_targets(settings.targets, desired, inventory)
     connections = chosen_connections(desired, settings.targets, inventory)
-    seen, running = await asyncio.gather(surveyor(desired, connections, settings), _read_all(runtimes))
+    seen, holdings = await asyncio.gather(surveyor(desired, connections, settings), read_all(runtimes))
+    running = holdings.held
     now, unknown_since, guards = settings.now(), state.unknown_since(), _guards(desired, state, settings)
     begun = {(intent.action.strategy, intent.action.runtime) for intent in state.unfinished()}
+    bots = bot_findings(desired, holdings, now)
     unreadable = tuple(sorted(name for name, held in running.items() if held is None))
 
     def plan_over(held: Runtimes) -> Plan:
@@ -78,7 +88,7 @@ async def look(
             unknown_since,
             now=now,
             permits=permits,
-            judge=evaluate_strategy,
+            judge=with_bots(bots),
             targets=settings.targets,
             guards=guards,
             begun=begun,
@@ -91,6 +101,7 @@ async def look(
         desired=desired,
         survey=seen,
         runtimes=runtimes,
+        bots=(*runtime_findings(desired, holdings), *shown(bots, desired, settings.targets)),
         plan=plan,
         guards=guards,
         permits=tuple(permits_of(desired, decided, seen.reports, now=now)),
@@ -130,27 +141,3 @@ def _remembered(connections: tuple[str, ...], state: ReadState) -> Mapping[str, 
         return {}
     known = state.readings()
     return {name: known[name].reading.verdict if name in known else Verdict.UNKNOWN for name in connections}
-
-
-def open_runtimes(desired: Desired, state: ReadState) -> Mapping[str, Runtime]:
-    """Every runtime of the files, and the embedded ones of which only the state still knows."""
-    from reconciler.runtimes.registry import open_runtime  # noqa: PLC0415 - sqlalchemy is slow to import
-
-    specs = dict(desired.runtimes)
-    for name in state.ledgers():
-        if name not in specs:
-            specs[name] = RuntimeSpec(id=name, type="ledger", mark=Mark(file=desired.files[0], line=1))
-    return {name: open_runtime(spec, state=state) for name, spec in specs.items()}
-
-
-async def _read_all(runtimes: Mapping[str, Runtime]) -> Mapping[str, Mapping[str, RunningStrategy] | None]:
-    """What each runtime holds; ``None`` for one that cannot be read, which never means empty."""
-
-    async def read(runtime: Runtime) -> Mapping[str, RunningStrategy] | None:
-        try:
-            return await runtime.read()
-        except Exception:  # noqa: BLE001 - a runtime may raise anything; that it is unreadable is the answer
-            return None
-
-    results = await asyncio.gather(*(read(runtime) for runtime in runtimes.values()))
-    return dict(zip(runtimes, results, strict=True))

@@ -12,7 +12,7 @@ from reconciler import __version__
 from reconciler.engine.choose import named_connections
 from reconciler.engine.files import read
 from reconciler.engine.lock import held
-from reconciler.engine.look import Seen, look, open_runtimes
+from reconciler.engine.look import Seen, look
 from reconciler.engine.record import (
     Findings,
     configuration_events,
@@ -21,17 +21,19 @@ from reconciler.engine.record import (
     record_evidence,
     who,
 )
+from reconciler.engine.runtimes import opened, secrets_errors, unlock
 from reconciler.engine.settings import Settings
 from reconciler.engine.survey import Surveyor, survey
 from reconciler.engine.verdict import exit_code
 from reconciler.model.desired import Desired
-from reconciler.model.errors import ExitCode, LockHeld, ReconcilerError, StateError, most_urgent
+from reconciler.model.errors import ExitCode, LockHeld, ReconcilerError, SecretsError, StateError, most_urgent
 from reconciler.model.event import Origin
 from reconciler.model.plan import Outcome
 from reconciler.model.report import Mode, Report
 from reconciler.planning.file import PlanFile
 
 if TYPE_CHECKING:
+    from reconciler.runtimes.interface import Runtime
     from reconciler.state.lease import Lease
     from reconciler.state.store import Store
 
@@ -70,8 +72,10 @@ async def dry_run(
 
     started = settings.now()
     desired = read(settings.files) if desired is None else desired
-    seen = await look(desired, open_for_reading(settings.state), settings, surveyor=surveyor)
-    return _report(Mode.DRY_RUN, seen, started, detailed=detailed)
+    state, unlocked = open_for_reading(settings.state), await unlock(desired, settings)
+    async with opened(desired, state, unlocked, settings) as runtimes:
+        seen = await look(desired, state, runtimes, settings, surveyor=surveyor)
+    return _report(Mode.DRY_RUN, seen, started, detailed=detailed, locked=secrets_errors(unlocked))
 
 
 def _never() -> bool:
@@ -97,17 +101,26 @@ async def converge(
 
     started = settings.now()
     desired = read(settings.files) if desired is None else desired
+    unlocked = await unlock(desired, settings)
     with open_for_writing(settings.state) as store:
         async with held(store, settings) as lease:
             origin = _begun(store, settings, started, reviewed)
             with _ended_by_errors(store, origin, settings):
-                recovered = await _recover(desired, store, lease, settings, origin)
-                seen = await look(desired, store, settings, surveyor=surveyor)
-                if reviewed:
-                    reviewed.require_same(seen.plan)
-                outcomes = await _apply(seen, store, lease, settings, origin=origin, stop=stop)
+                async with opened(desired, store, unlocked, settings) as runtimes:
+                    recovered = await _recover(runtimes, store, lease, settings, origin)
+                async with opened(desired, store, unlocked, settings) as runtimes:  # by what was found out
+                    seen = await look(desired, store, runtimes, settings, surveyor=surveyor)
+                    if reviewed:
+                        reviewed.require_same(seen.plan)
+                    outcomes = await _apply(seen, store, lease, settings, origin=origin, stop=stop)
             report = _report(
-                Mode.APPLY, seen, started, recovered=recovered, outcomes=outcomes, lost=lease.lost
+                Mode.APPLY,
+                seen,
+                started,
+                recovered=recovered,
+                outcomes=outcomes,
+                lost=lease.lost,
+                locked=secrets_errors(unlocked),
             )
             return _recorded(report, seen, store, settings, token=lease.token, origin=origin)
 
@@ -124,12 +137,11 @@ def _begun(store: Store, settings: Settings, started: datetime, reviewed: PlanFi
 
 
 async def _recover(
-    desired: Desired, store: Store, lease: Lease, settings: Settings, origin: Origin
+    runtimes: Mapping[str, Runtime], store: Store, lease: Lease, settings: Settings, origin: Origin
 ) -> tuple[Outcome, ...]:
     """What became of actions whose pass was killed, found out before anything new is planned."""
     from reconciler.engine.apply import recover  # noqa: PLC0415 - sqlalchemy is slow to import
 
-    runtimes = open_runtimes(desired, store)
     return await recover(runtimes=runtimes, store=store, lease=lease, clock=settings.now, origin=origin)
 
 
@@ -211,6 +223,7 @@ def _report(
     outcomes: tuple[Outcome, ...] = (),
     detailed: bool = False,
     lost: bool = False,
+    locked: tuple[SecretsError, ...] = (),
 ) -> Report:
     report = Report(
         version=__version__,
@@ -225,7 +238,7 @@ def _report(
     )
     code = exit_code(
         report,
-        seen.survey.secrets_errors,
+        (*seen.survey.secrets_errors, *locked),
         detailed=detailed,
         lost=lost,
         recovered=recovered,

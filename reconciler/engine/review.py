@@ -77,7 +77,7 @@ def review(settings: Settings, base: str | None, head: str | None, *, detailed: 
 
 
 def _named(ids: Collection[str], text: str) -> bool:
-    """Whether a text is the id of a connection or an exchange."""
+    """Whether a text names a connection, a runtime, its url or an exchange."""
     return text in ids or registry.known(text)
 
 

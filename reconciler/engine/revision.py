@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,7 +33,7 @@ class Side:
 
     @cached_property
     def sealed(self) -> Mapping[str, Sealed]:
-        """Every secret file that can be read, by path: what connections name, and any ``*.sops.yaml``."""
+        """Every secret file that can be read, by path: what the files name, and any ``*.sops.yaml``."""
         return {path: one for path, one in self._opened.items() if isinstance(one, Sealed)}
 
     @cached_property
@@ -83,18 +83,32 @@ class Side:
 
     @cached_property
     def users(self) -> Mapping[str, tuple[str, ...]]:
-        """The connections that refer to each secret file."""
+        """What refers to each secret file: a connection by its id, a runtime as ``runtime ft-eu``."""
         found: dict[str, tuple[str, ...]] = {}
-        for connection in self.loaded.desired.connections.values():
-            file = connection.credentials.file
-            found[file] = (*found.get(file, ()), connection.id)
+        for name, ref in self._references():
+            found[ref.file] = (*found.get(ref.file, ()), name)
         return found
+
+    def _references(self) -> Iterator[tuple[str, CredentialRef]]:
+        for connection in self.loaded.desired.connections.values():
+            yield connection.id, connection.credentials
+        for runtime in self.loaded.desired.runtimes.values():
+            if runtime.credentials is not None:
+                yield f"runtime {runtime.id}", runtime.credentials
+
+    def files_of(self, names: Collection[str]) -> frozenset[str]:
+        """The secret files to which these refer, named as in :attr:`users`."""
+        return frozenset(ref.file for name, ref in self._references() if name in names)
 
     @property
     def names(self) -> frozenset[str]:
-        """The ids of all connections, also of those that are wrong in themselves."""
-        unread = (key for section, key in self.loaded.unread if section == "connections")
-        return frozenset((*self.loaded.desired.connections, *unread))
+        """What secret files may say that they belong to: the ids of connections and runtimes, also of those
+        that are wrong in themselves, and the urls of runtimes.
+        """
+        desired = self.loaded.desired
+        unread = (key for section, key in self.loaded.unread if section in ("connections", "runtimes"))
+        urls = (runtime.url for runtime in desired.runtimes.values() if runtime.url)
+        return frozenset((*desired.connections, *desired.runtimes, *urls, *unread))
 
     def seals(self) -> Mapping[str, frozenset[str]]:
         """The ciphertexts of each connection's own secret file."""
@@ -118,7 +132,7 @@ class Side:
 
 
 def is_secret_path(path: str) -> bool:
-    """Whether a file of this name is a secret file, though no connection refers to it."""
+    """Whether a file of this name is a secret file, though nothing refers to it."""
     return path.endswith(SECRET_SUFFIXES) and posixpath.basename(path) != FILE_NAME
 
 

@@ -6,11 +6,12 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from reconciler.engine.revision import Side, is_secret_path, open_sealed
+from reconciler.engine.runtimes import runtime_owners
+from reconciler.engine.shapes import lint_for, secret_shapes
 from reconciler.engine.validate import needed_fields
-from reconciler.model.desired import Connection
+from reconciler.model.desired import Connection, Desired
 from reconciler.model.errors import ExitCode, Mark, SecretsError
 from reconciler.model.report import Concern, Weight, concerns_of
 from reconciler.model.review import SecretChange
@@ -20,8 +21,10 @@ from reconciler.review.history import History
 from reconciler.review.secrets import Pair, moves
 from reconciler.review.suspicions import copied, suspicions
 from reconciler.review.trees import Kind
-from reconciler.secrets.creation_rules import FILE_NAME, lint_rules
+from reconciler.secrets.creation_rules import FILE_NAME, Shape
 from reconciler.secrets.credentials import inspect_all
+from reconciler.secrets.owned import inspect_owners
+from reconciler.secrets.owner import Owner
 from reconciler.secrets.recipients import GROUPS, spellings
 
 Blob = Callable[[str], bytes | None]
@@ -66,9 +69,8 @@ def pairs(base: Side, head: Side, past: History, blob: Blob) -> tuple[Pair, ...]
 
 def _readers(base: Side, connections: Collection[str]) -> frozenset[str]:
     """Who can open the secrets of these connections in the base."""
-    known = base.loaded.desired.connections
-    files = {known[id_].credentials.file for id_ in connections if id_ in known}
-    return frozenset(one.identity for file in files & base.sealed.keys() for one in base.sealed[file].holders)
+    files = base.files_of(connections) & base.sealed.keys()
+    return frozenset(one.identity for file in files for one in base.sealed[file].holders)
 
 
 def same_bytes(base: Side, head: Side, path: str) -> bool:
@@ -131,11 +133,13 @@ def _judged(base: Side, head: Side, files: set[str]) -> Iterator[Concern]:
         or before.policy != after.policy
         or not _same_binding(before.connections.get(connection.id), connection)
     ]
+    owners = [one for one in runtime_owners(after) if one.ref.file in files or _moved(before, after, one)]
     errors = inspect_all(touched, fields_of=needed_fields, policy=after.policy, read=head.ciphertext)
-    for of_one in errors.values():
+    of_runtimes = inspect_owners(owners, policy=after.policy, read=head.ciphertext)
+    for of_one in (*errors.values(), *of_runtimes.values()):
         for error in of_one:
             yield from concerns_of(error)
-    named = {connection.credentials.file for connection in touched}
+    named = {connection.credentials.file for connection in touched} | {owner.ref.file for owner in owners}
     for path, error in head.broken.items():
         if path in files and path not in named:
             yield from concerns_of(error)
@@ -150,18 +154,29 @@ def _same_binding(old: Connection | None, new: Connection) -> bool:
     )
 
 
+def _moved(before: Desired, after: Desired, owner: Owner) -> bool:
+    """Whether something changed by which the secret of a runtime is judged."""
+    old = next((one for one in runtime_owners(before) if one.id == owner.id), None)
+    same = old is not None and (old.ref.file, old.binding, old.fields) == (
+        owner.ref.file,
+        owner.binding,
+        owner.fields,
+    )
+    return not same or before.policy != after.policy
+
+
 def _rules(base: Side, head: Side) -> Iterator[Concern]:
     """Rules by which sops would leave a secret field in clear: they fail where the change touches them."""
-    governed: dict[str, list[Path]] = {path: [] for path in head.rule_files()}
-    for connection in head.loaded.desired.connections.values():
-        rules = _nearest(connection.credentials.file, governed)
-        if rules and not connection.credentials.inline:
-            governed[rules].append(Path(connection.credentials.file))
+    desired, rule_files = head.loaded.desired, tuple(head.rule_files())
+    governed: dict[str, list[tuple[str, Shape]]] = {path: [] for path in rule_files}
+    for file, shape in secret_shapes(desired):
+        if rules := _nearest(file, rule_files):
+            governed[rules].append((file, shape))
     for path, secret_files in governed.items():
         same = same_bytes(base, head, path)
         if same and not secret_files:
             continue
-        for problem in lint_rules(head.text(path), file=path, secret_files=secret_files):
+        for problem in lint_for(head.text(path), secret_files, file=path):
             yield Concern(
                 code=problem.code,
                 message=problem.message,

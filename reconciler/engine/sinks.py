@@ -19,8 +19,8 @@ from reconciler.model.event import EventSeverity
 from reconciler.model.secret import Secret
 from reconciler.notify.interface import PER_MINUTE, SinkSpec
 from reconciler.notify.registry import KINDS, faults
-from reconciler.secrets.credentials import judge_mac
 from reconciler.secrets.envelope import Envelope, read_envelope
+from reconciler.secrets.judging import judge_mac
 from reconciler.secrets.recipients import unsafe_recipients
 from reconciler.secrets.sops import find_sops
 

@@ -9,10 +9,12 @@ from reconciler import __version__
 from reconciler.engine.files import read_sound
 from reconciler.engine.guards import guard_concerns
 from reconciler.engine.policy import policy_concerns
+from reconciler.engine.runtimes import runtime_owners
 from reconciler.engine.settings import utc_now
 from reconciler.exchanges import registry
 from reconciler.model.report import Concern, Validation, concern_of, concerns_of, in_file_order
 from reconciler.secrets.credentials import inspect_all
+from reconciler.secrets.owned import inspect_owners
 
 
 def needed_fields(exchange: str) -> tuple[str, ...]:
@@ -30,7 +32,8 @@ def validate(files: Sequence[str], *, now: Callable[[], datetime] = utc_now) -> 
     if loaded.problems:
         return _validation(named, map(concern_of, loaded.problems))
     found = inspect_all(tuple(desired.connections.values()), fields_of=needed_fields, policy=desired.policy)
-    errors = (error for errors in found.values() for error in errors)
+    found_too = inspect_owners(runtime_owners(desired), policy=desired.policy)
+    errors = (error for errors in (*found.values(), *found_too.values()) for error in errors)
     of_secrets = (concern for error in errors for concern in concerns_of(error))
     return _validation(named, (*policy_concerns(desired), *guard_concerns(desired, now()), *of_secrets))
 

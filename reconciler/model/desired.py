@@ -28,6 +28,13 @@ class Market(StrEnum):
     FUTURES = "futures"
 
 
+class Money(StrEnum):
+    """Whether a bot trades real money, or only pretends to."""
+
+    LIVE = "live"
+    DRY_RUN = "dry_run"
+
+
 class Requirement(StrEnum):
     """How strongly policy asks for something."""
 
@@ -121,14 +128,21 @@ class Connection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeSpec:
-    """A system that executes strategies, as the files describe it."""
+    """A system that executes strategies, as the files describe it.
+
+    ``mode`` is what the runtime must trade with, ``None`` where nothing was written. ``options`` are the
+    other fields of its type.
+    """
 
     id: str
     type: str
     mark: Mark
     url: str | None = None
     credentials: CredentialRef | None = None
+    mode: Money | None = None
+    options: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     suspend: Suspension | None = None
+    marks: Mapping[str, Mark] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@
     │   ├── NotSigned                  a commit is not signed, now, by a key that the operator lists
     │   └── TreeRefused                a commit holds what no configuration does
     ├── NotTaken                    1  a sink of notifications did not take a message
+    ├── RuntimeFailed               1  a runtime could not be read, or did not obey
     ├── ConfigError                 3  the files are wrong; carries every Problem
     ├── UsageError                  3  the command line is wrong
     ├── SecretsError                4  secrets cannot be read, or must not be
@@ -38,6 +39,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
+
+from reconciler.model.runtime_kinds import RuntimeFailureKind
 
 
 class ExitCode(IntEnum):
@@ -173,6 +176,30 @@ class NotTaken(ReconcilerError):
     def __init__(self, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
         self.refused = refused
+
+
+class RuntimeFailed(ReconcilerError):
+    """A runtime could not be read, or did not do what it was told.
+
+    ``kind`` says why. ``untouched`` says that it surely did nothing; otherwise nobody knows whether it
+    acted. ``status`` is that of the HTTP answer, where there was one.
+    """
+
+    code = "runtime"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: RuntimeFailureKind,
+        untouched: bool,
+        hint: str = "",
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind
+        self.untouched = untouched
+        self.status = status
 
 
 class UsageError(ReconcilerError):

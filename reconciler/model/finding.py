@@ -39,7 +39,7 @@ class Finding:
     """One verdict with subject, place, evidence, cause and fix.
 
     ``check`` is an id of the catalogue; ``kind`` is the failure kind where the check is
-    ``connection-test``, ``balance-unreadable`` or ``orders-unreadable``, else ``None``.
+    ``connection-test``, ``balance-unreadable``, ``orders-unreadable`` or ``runtime-test``, else ``None``.
     ``evidence`` is what was seen, in one sentence without secrets. ``waived_by`` and
     ``attested_by`` say who answered for it where a waiver or an attestation in git did: a waived
     finding keeps its verdict but no longer blocks.

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from reconciler.model.bot import Bot
 from reconciler.model.desired import EMPTY, Guarded
 
 
@@ -48,12 +49,17 @@ _SYMBOLS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningStrategy:
-    """A strategy as a runtime knows it; ``enabled`` and ``connection`` are ``None`` when it does not tell."""
+    """A strategy as a runtime knows it; ``None`` where it does not tell.
+
+    ``enabled``: whether it may open positions. ``parameters`` are those of :class:`Strategy`; ``bot`` is
+    what really runs behind it.
+    """
 
     id: str
     enabled: bool | None
     connection: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    parameters: Mapping[str, Any] | None = field(default_factory=lambda: EMPTY)
+    bot: Bot | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

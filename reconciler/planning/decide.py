@@ -159,7 +159,7 @@ def _failed(
     kind = ActionKind.BLOCKED if is_off(running) else ActionKind.DISABLE
     failed = gate.checks if gate.verdict is Verdict.FAIL else ()
     told = [f"{strategy.connection} fails {', '.join(failed)}"] if failed else []
-    told += [f"its own settings break {', '.join(broken)}"] if broken else []
+    told += [f"it breaks {', '.join(broken)} itself"] if broken else []
     return _act(kind, strategy, ", and ".join(told), *failed, *broken)
 
 
@@ -195,7 +195,7 @@ def _permitted(
     enabled_on = running.connection or enabled_on  # the runtime's word outranks what we remember
     if enabled_on != strategy.connection:
         what = f"git moved it from connection {enabled_on} to {strategy.connection}"
-    elif same_parameters(running.parameters, after):
+    elif same_parameters(running.parameters or {}, after):
         return _act(ActionKind.NONE, strategy, "runs as git says")
     reason = f"{what}, and every blocking check passes"
     return _act(ActionKind.CHANGE, strategy, reason, before=ordered(running.parameters), after=after)

@@ -213,7 +213,7 @@ class _View:
         left = not strategy.enabled or runs_on != strategy.connection
         return decide.desired_strategy(
             strategy,
-            held.get(strategy.id),
+            self._with_parameters(held.get(strategy.id), strategy),
             gate=gate(self.reports.get(strategy.connection), permits=self.permits),
             grace=self._grace(strategy.connection),
             broken=self._broken(strategy),
@@ -221,6 +221,14 @@ class _View:
             obstacle=self._obstacle(strategy),
             enabled_on=self._enabled_on(strategy),
         )
+
+    def _with_parameters(self, running: RunningStrategy | None, strategy: Strategy) -> RunningStrategy | None:
+        """Where the runtime does not tell parameters: those with which this tool enabled it."""
+        if running is None or running.parameters is not None:
+            return running
+        item = self.inventory.get(strategy.id)
+        mine = item is not None and item.runtime == strategy.runtime
+        return replace(running, parameters=item.parameters if item and mine else strategy.parameters)
 
     def _grace(self, connection: str) -> decide.Grace:
         return decide.Grace(

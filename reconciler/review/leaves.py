@@ -25,6 +25,8 @@ _UNREVIEWED: Final = frozenset({"id", "subject", "mark", "marks"})
 
 #: A strategy's settings in the form that its runtime takes; they stand beside its other fields.
 _PARAMETERS: Final = "parameters"
+#: So do those of a runtime that only its type knows.
+_OPTIONS: Final = "options"
 
 _NULL: Final = "null"
 
@@ -64,8 +66,8 @@ def _walk(path: str, value: object) -> Iterator[tuple[str, Any]]:
         yield path, IN_PLACE if value.inline else value.file
     elif is_dataclass(value) and not isinstance(value, type):
         for part in fields(value):
-            if part.name == _PARAMETERS:
-                yield from _parameters(path, value)
+            if part.name in (_PARAMETERS, _OPTIONS):
+                yield from _parameters(path, getattr(value, part.name))
             elif part.name not in _UNREVIEWED and not _doubled(value, part.name):
                 yield from _walk(join(path, part.name), getattr(value, part.name))
     elif isinstance(value, Mapping):
@@ -82,8 +84,8 @@ def _doubled(item: object, name: str) -> bool:
     return name == "pairs" and hasattr(item, _PARAMETERS)
 
 
-def _parameters(path: str, item: object) -> Iterator[tuple[str, Any]]:
-    for name, value in getattr(item, _PARAMETERS).items():
+def _parameters(path: str, fields_: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in fields_.items():
         if name == "pairs":
             yield join(path, name), tuple(sorted(value))
         else:

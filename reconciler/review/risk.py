@@ -265,7 +265,12 @@ _RULES: Final = {
         _SUSPEND,
     ),
     "egress": _rules(("addresses", _members("addresses")), ("proxy", _proxied), _SUSPEND),
-    "runtimes": _rules(("type|url|credentials", _always("strategies run elsewhere")), _SUSPEND),
+    "runtimes": _rules(
+        ("type|url|credentials", _always("strategies run elsewhere")),
+        ("insecure_http", _ranked("what others can read on the way", (False, True), unknown=0)),
+        ("mode", _ranked("the money at risk", ("dry_run", None, "live"), unknown=1)),
+        _SUSPEND,
+    ),
     "strategies": _rules(
         _SUSPEND,
         ("enabled", _enabled),
@@ -312,7 +317,7 @@ _RULES: Final = {
     "secrets": _rules(
         ("key_groups", _always("other people hold the parts of the data key")),
         ("left_in_clear", _members("secret fields in clear at the next edit")),
-        ("connection|exchange", _always("the secret is bound to something else")),
+        ("connection|exchange|runtime|url", _always("the secret is bound to something else")),
         ("mac_only_encrypted", _ranked("what the MAC leaves out", ("false", "true"), unknown=0)),
         ("shamir_threshold", _limit("the number of parts that open the file", lower_is_up=True)),
     ),

@@ -18,8 +18,8 @@ from reconciler.review.data_keys import DataKeys
 from reconciler.review.leaves import shown
 from reconciler.review.meaning import differing
 
-#: The fields in clear that bind a secret file to its connection.
-BINDING: Final = ("connection", "exchange")
+#: The fields in clear that bind a secret file to its connection, or to its runtime.
+BINDING: Final = ("connection", "exchange", "runtime", "url")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class Pair:
 
 
 def secret_change(pair: Pair, *, named: Callable[[str], bool] = lambda _: False) -> SecretChange:
-    """What can be said of one secret file. ``named`` says whether a text is an id or an exchange.
+    """What can be said of one secret file. ``named`` says whether a text names something in the files.
 
     Whatever else stands in a binding field may be a secret that lost its field, so it is not shown.
     """

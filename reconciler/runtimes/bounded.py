@@ -56,6 +56,10 @@ class Bounded:
         """Stop ``strategy``."""
         await self._within(self._runtime.disable(strategy, token=token))
 
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._within(self._runtime.close())
+
     async def _within(self, call: Awaitable[T]) -> T:
         allowed = max(min(self._limits.call, self._limits.runtime - self._spent), 0)
         try:
@@ -107,3 +111,8 @@ class Closed:
         """Raise why it cannot be."""
         del strategy, token
         raise self._why
+
+    async def close(self) -> None:
+        """Let go of what tells."""
+        if self._reader is not None:
+            await self._reader.close()

@@ -1,27 +1,41 @@
-"""The protocol behind which every runtime stands."""
+"""The protocol behind which every runtime stands, and what each is opened with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
-from reconciler.model.plan import RunningStrategy
+from reconciler.model.desired import RuntimeSpec, Strategy
+from reconciler.model.plan import InventoryItem, RunningStrategy
+from reconciler.model.secret import Secret
+from reconciler.runtimes.ledger import LedgerRows
+
+READ_SECONDS: Final = 30.0
+"""How long a pass waits for one runtime to tell what it holds: for all of its calls and retries."""
+
+ACT_SECONDS: Final = 120.0
+"""How long a pass waits for one act, with what a driver does to prove that it took effect."""
 
 
 class Runtime(Protocol):
-    """One system that executes strategies. Only ``read`` may be called by a dry run.
+    """One system that executes strategies. Only ``read`` and ``close`` may be called by a dry run.
 
     The acting methods are idempotent: enabling what is enabled on the same connection with the same
     parameters does nothing. ``connection`` is the id of the one whose key passed every check:
     ``strategy`` trades on it and on no other from then on. ``token`` is the fencing token of the
     applier's lease; a runtime that can compare it refuses an older one with
-    :class:`reconciler.model.errors.LockHeld`. Each raises
-    :class:`reconciler.model.errors.ReconcilerError` when the outcome is a known failure and may
-    raise anything else when it is unknown: the engine reads back either way.
+    :class:`reconciler.model.errors.LockHeld`.
+
+    Each raises :class:`reconciler.model.errors.RuntimeFailed`, which says whether the runtime surely did
+    nothing, another :class:`reconciler.model.errors.ReconcilerError` when it surely did nothing, and may
+    raise anything else, or be cancelled by the engine's time limit, when the outcome is unknown: the
+    engine reads back either way. No message of an error holds a secret.
     """
 
     async def read(self) -> Mapping[str, RunningStrategy]:
-        """Everything that the runtime holds, by strategy id, ours or not."""
+        """Everything that the runtime holds, by strategy id, ours or not. What is absent is not in it."""
 
     async def enable(
         self, strategy: str, parameters: Mapping[str, Any], *, connection: str, token: int
@@ -35,3 +49,40 @@ class Runtime(Protocol):
 
     async def disable(self, strategy: str, *, token: int) -> None:
         """Stop ``strategy`` from opening anything; what it holds stays its own."""
+
+    async def close(self) -> None:
+        """Let go of connections; nothing is asked afterwards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a runtime is opened with, for one pass.
+
+    ``wanted`` are git's strategies on it and ``enabled`` what this tool enabled on it, by strategy id:
+    a runtime that knows bots by names of its own finds theirs in these. ``credentials`` holds every
+    field that the type needs. ``timeout`` is in seconds for one request; ``sleep`` waits between two looks.
+    """
+
+    spec: RuntimeSpec
+    state: LedgerRows
+    wanted: Mapping[str, Strategy] = field(default_factory=dict)
+    enabled: Mapping[str, InventoryItem] = field(default_factory=dict)
+    credentials: Mapping[str, Secret] = field(default_factory=dict)
+    timeout: float = 10.0
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeType:
+    """One type of runtime, as the registry lists it.
+
+    ``credentials`` are the fields of its secret file, none where it has no file. ``single``: it runs one
+    strategy and no more. ``settings`` are the strategy settings that its driver understands, ``None``
+    where it takes any.
+    """
+
+    name: str
+    open: Callable[[Opening], Runtime]
+    credentials: tuple[str, ...] = ()
+    single: bool = False
+    settings: frozenset[str] | None = None

@@ -78,6 +78,9 @@ class Ledger:
         """Have ``strategy`` stopped."""
         self._store().ledger_disable(self._runtime, strategy, token=token)
 
+    async def close(self) -> None:
+        """Nothing: the state belongs to the pass."""
+
     def _store(self) -> LedgerStore:
         if isinstance(self._state, LedgerStore):
             return self._state

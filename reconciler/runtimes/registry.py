@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.model.desired import RuntimeSpec
 from reconciler.model.errors import ConfigError, Problem
-from reconciler.runtimes.interface import Runtime
-from reconciler.runtimes.ledger import Ledger, LedgerRows
+from reconciler.runtimes import freqtrade
+from reconciler.runtimes.interface import Opening, Runtime, RuntimeType
+from reconciler.runtimes.ledger import Ledger
 
-Factory = Callable[[RuntimeSpec, LedgerRows], Runtime]
+TYPES: Final[Mapping[str, RuntimeType]] = MappingProxyType(
+    {
+        one.name: one
+        for one in (
+            freqtrade.TYPE,
+            RuntimeType(name="ledger", open=lambda opening: Ledger(opening.spec.id, opening.state)),
+        )
+    }
+)
 
 
-def _ledger(spec: RuntimeSpec, state: LedgerRows) -> Runtime:
-    return Ledger(spec.id, state)
+def open_runtime(opening: Opening) -> Runtime:
+    """The runtime that ``opening.spec`` describes; one that refuses to act where the state is only readable.
 
-
-TYPES: Final[Mapping[str, Factory]] = MappingProxyType({"ledger": _ledger})
-
-
-def open_runtime(spec: RuntimeSpec, *, state: LedgerRows) -> Runtime:
-    """The runtime that ``spec`` describes; one that refuses to act where ``state`` is only readable.
-
-    Raise :class:`ConfigError` for a type that this release does not know.
+    Nothing is connected to yet. Raise :class:`ConfigError` for a type that this release does not know.
     """
-    factory = TYPES.get(spec.type)
-    if factory is None:
+    known = TYPES.get(opening.spec.type)
+    if known is None:
         problem = Problem(
-            mark=spec.mark,
+            mark=opening.spec.mark,
             code="unknown-runtime-type",
-            message=f"the runtime {spec.id} has a type that this release does not know",
+            message=f"the runtime {opening.spec.id} has a type that this release does not know",
             fix=f"use one of: {', '.join(sorted(TYPES))}",
         )
         raise ConfigError([problem])
-    return factory(spec, state)
+    return known.open(opening)

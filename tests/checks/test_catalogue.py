@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.checks import CATALOGUE, ENTRIES, GUARD_CHECKS, STRATEGY_CHECKS, evaluate, explain
+from reconciler.checks import (
+    BOT_CHECKS,
+    CATALOGUE,
+    ENTRIES,
+    GUARD_CHECKS,
+    RUNTIME_CHECKS,
+    STRATEGY_CHECKS,
+    evaluate,
+    explain,
+)
 from reconciler.checks.docs import render
 from reconciler.model.doubts import DOUBTS
 from reconciler.model.errors import ExitCode, UsageError
@@ -56,7 +65,7 @@ def test_the_checks_whose_weight_policy_and_files_decide():
 def test_the_rules_of_policy_stand_apart_block_and_are_never_waived():
     """A connection is never asked them: what ``permits`` requires is of connections alone."""
     assert set(STRATEGY_CHECKS) == {"policy-margin-limit", "policy-averaging", "policy-quotes"}
-    assert list(ENTRIES) == [*CATALOGUE, *STRATEGY_CHECKS, *GUARD_CHECKS]
+    assert list(ENTRIES) == [*CATALOGUE, *STRATEGY_CHECKS, *BOT_CHECKS, *RUNTIME_CHECKS, *GUARD_CHECKS]
     for check in STRATEGY_CHECKS.values():
         assert (check.severity, check.waivable, check.varies) == (Severity.BLOCKING, False, False)
 

@@ -16,6 +16,7 @@ from reconciler.engine.settings import Settings
 from reconciler.model.errors import ExitCode, UsageError
 from reconciler.resources import folder
 from reconciler.runtimes import registry
+from reconciler.runtimes.interface import RuntimeType
 from reconciler.runtimes.ledger import Ledger
 from reconciler.state.store import open_for_reading
 
@@ -55,7 +56,11 @@ def asked(monkeypatch):
             event.set()
             await asyncio.Event().wait()
 
-    monkeypatch.setattr(registry, "TYPES", {"ledger": lambda spec, state: Silent(spec.id, state)})
+    monkeypatch.setattr(
+        registry,
+        "TYPES",
+        {"ledger": RuntimeType(name="ledger", open=lambda one: Silent(one.spec.id, one.state))},
+    )
     return event
 
 

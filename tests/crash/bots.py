@@ -82,6 +82,9 @@ class Bot:
     async def disable(self, strategy: str, *, token: int) -> None:
         self._act("disable", strategy, None, {}, token)
 
+    async def close(self) -> None:
+        """Nothing is open."""
+
     def _act(
         self, act: str, strategy: str, connection: str | None, parameters: Mapping[str, Any], token: int
     ) -> None:

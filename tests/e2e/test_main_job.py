@@ -214,7 +214,7 @@ class TestPolicy:
         assert screen.returncode == 5
         assert f"{RUNNING} trades BTC/USDT, ETH/USDT, and policy allows USDC alone" in screen.stdout
         assert "! blocks   policy-quotes · connections.yaml:" in screen.stdout
-        assert "its own settings break policy-quotes" in screen.stdout
+        assert "it breaks policy-quotes itself" in screen.stdout
         offline = site.run("validate", "-f", "connections.yaml", raw=True)
         assert offline.returncode == 5
         assert "[policy-quotes]" in offline.stdout

@@ -38,6 +38,7 @@ from reconciler.model.memory import Scope
 from reconciler.model.plan import RunningStrategy
 from reconciler.resources import folder
 from reconciler.runtimes import registry
+from reconciler.runtimes.interface import RuntimeType
 from reconciler.sandbox.load import load_scenario
 from reconciler.sandbox.running import SandboxThread
 from reconciler.state import store as state_store
@@ -170,6 +171,9 @@ class Bots:
     async def disable(self, strategy, *, token):
         self._act(strategy, token)
         self._trouble(lambda: self.world.stop(self.name, strategy))
+
+    async def close(self):
+        """Nothing is open."""
 
     async def _put(self, strategy, parameters, connection, token):
         self._act(strategy, token)
@@ -492,7 +496,11 @@ class Site:
         self.numbers, self.steps, self.enabled = itertools.count(), 0, 0
         self.template = root / "template.db"
         open_for_writing(str(self.template)).close()
-        patch.setattr(registry, "TYPES", {"ledger": lambda spec, _state: Bots(spec.id, self.world)})
+        patch.setattr(
+            registry,
+            "TYPES",
+            {"ledger": RuntimeType(name="ledger", open=lambda one: Bots(one.spec.id, self.world))},
+        )
 
     @staticmethod
     def _connection(name):

@@ -22,6 +22,7 @@ from reconciler.model.memory import May, Permit, Reading, Scope
 from reconciler.model.plan import Action, ActionKind, InventoryItem, Outcome, OutcomeState, RunningStrategy
 from reconciler.runtimes import registry
 from reconciler.runtimes.bounded import Limits
+from reconciler.runtimes.interface import RuntimeType
 from reconciler.runtimes.ledger import Ledger
 from reconciler.state.records import Holder
 from reconciler.state.store import open_for_reading, open_for_writing
@@ -65,6 +66,9 @@ class Remote:
         if strategy in self.held:
             self.held[strategy] = replace(self.held[strategy], enabled=False)
 
+    async def close(self):
+        self.closed = True
+
 
 class Desk:
     """Connections of two exchanges, embedded and other runtimes, and a state."""
@@ -76,12 +80,16 @@ class Desk:
         monkeypatch.setattr(
             registry,
             "TYPES",
-            {"ledger": lambda spec, state: self.remotes.get(spec.id) or Ledger(spec.id, state)},
+            {"ledger": RuntimeType(name="ledger", open=self._opened)},
         )
         (root / "secrets").mkdir()
         for name, exchange in (("main", "mexc"), ("spare", "kucoin")):
             secret = f"connection: {name}\nexchange: {exchange}\napi_key: x\n"
             (root / "secrets" / f"{name}.sops.yaml").write_text(secret)
+
+    def _opened(self, opening):
+        name = opening.spec.id
+        return self.remotes.get(name) or Ledger(name, opening.state)
 
     def want(self, strategy, connection="main", runtime="paper", *, enabled=True):
         self.wants[strategy] = {
@@ -309,12 +317,12 @@ class TestRuntimes:
         assert "one" in open_for_reading(desk.url).inventory(), "it still runs because of us"
 
     def test_one_that_nobody_can_open_is_told(self, desk, monkeypatch):
-        def broken(spec, state):
+        def broken(opening):
             raise ReconcilerError("its credentials cannot be opened")
 
         desk.applied()
         desk.own("grid")
-        monkeypatch.setattr(registry, "TYPES", {"ledger": broken})
+        monkeypatch.setattr(registry, "TYPES", {"ledger": RuntimeType(name="ledger", open=broken)})
         told = desk.lockdown()
         assert states(told) == {"grid": "unknown"}
         assert "its credentials cannot be opened" in told.outcomes[0].detail

@@ -28,6 +28,7 @@ from reconciler.model.event import EventKind
 from reconciler.model.plan import OutcomeState
 from reconciler.resources import folder
 from reconciler.runtimes import registry
+from reconciler.runtimes.interface import RuntimeType
 from reconciler.runtimes.ledger import Ledger
 from reconciler.sandbox.load import load_scenario
 from reconciler.sandbox.server import Sandbox
@@ -587,7 +588,11 @@ class TestTrouble:
                 asked.set()
                 await asyncio.Event().wait()
 
-        monkeypatch.setattr(registry, "TYPES", {"ledger": lambda spec, state: Silent(spec.id, state)})
+        monkeypatch.setattr(
+            registry,
+            "TYPES",
+            {"ledger": RuntimeType(name="ledger", open=lambda one: Silent(one.spec.id, one.state))},
+        )
         world.build()
         world.task = asyncio.create_task(world.loop.run())
         await asyncio.wait_for(asked.wait(), LIMIT)
@@ -612,7 +617,11 @@ class TestEnding:
                 await go_on.wait()
                 await super().enable(*given, **named)
 
-        monkeypatch.setattr(registry, "TYPES", {"ledger": lambda spec, state: Slow(spec.id, state)})
+        monkeypatch.setattr(
+            registry,
+            "TYPES",
+            {"ledger": RuntimeType(name="ledger", open=lambda one: Slow(one.spec.id, one.state))},
+        )
         return begun, go_on
 
     async def test_the_act_in_hand_is_finished_and_recorded_and_no_other_begun(self, world, slow):

@@ -23,6 +23,7 @@ from reconciler.model.plan import (
 )
 from reconciler.resources import folder
 from reconciler.runtimes import registry
+from reconciler.runtimes.interface import RuntimeType
 from reconciler.runtimes.ledger import Ledger
 from reconciler.state.store import open_for_reading, open_for_writing
 
@@ -156,7 +157,11 @@ def settings(network, tmp_path):
 async def test_a_pass_whose_database_goes_down_still_tells_what_it_did(network, settings, monkeypatch):
     said = []
     monkeypatch.setattr(Fatal, "network", network)
-    monkeypatch.setattr(registry, "TYPES", {"ledger": lambda spec, state: Fatal(spec.id, state)})
+    monkeypatch.setattr(
+        registry,
+        "TYPES",
+        {"ledger": RuntimeType(name="ledger", open=lambda one: Fatal(one.spec.id, one.state))},
+    )
     report = await pass_.converge(replace(settings, notice=said.append))
     assert [outcome.state for outcome in report.outcomes] == [UNKNOWN]
     assert report.exit_code != ExitCode.DONE

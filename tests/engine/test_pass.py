@@ -23,6 +23,7 @@ from reconciler.model.plan import Action, ActionKind, OutcomeState, Plan
 from reconciler.planning.file import PlanFile
 from reconciler.resources import folder
 from reconciler.runtimes import registry
+from reconciler.runtimes.interface import RuntimeType
 from reconciler.runtimes.ledger import Ledger
 from reconciler.state.store import open_for_reading, open_for_writing
 
@@ -242,7 +243,11 @@ async def test_a_runtime_that_breaks_in_any_way_is_unknown_and_hinders_no_other(
                 raise silence
             return await super().read()
 
-    monkeypatch.setattr(registry, "TYPES", {"ledger": lambda spec, state: Broken(spec.id, state)})
+    monkeypatch.setattr(
+        registry,
+        "TYPES",
+        {"ledger": RuntimeType(name="ledger", open=lambda one: Broken(one.spec.id, one.state))},
+    )
     desk.document["runtimes"]["broken"] = {"type": "ledger"}
     desk.run("here")
     desk.run("there", runtime="broken")

@@ -78,9 +78,9 @@ def test_an_enabled_strategy(make, verdicts, held, kind):
 @pytest.mark.parametrize(
     ("verdicts", "why"),
     [
-        ({}, "its own settings break policy-quotes"),
-        (UNKNOWN, "its own settings break policy-quotes"),
-        (FAILS, "main fails ip-whitelist-missing, and its own settings break policy-quotes"),
+        ({}, "it breaks policy-quotes itself"),
+        (UNKNOWN, "it breaks policy-quotes itself"),
+        (FAILS, "main fails ip-whitelist-missing, and it breaks policy-quotes itself"),
     ],
     ids=["pass", "unknown", "fail"],
 )

@@ -37,6 +37,9 @@ class Runtime:
     async def disable(self, strategy, *, token):
         await self._call("disable", strategy, token)
 
+    async def close(self):
+        await self._call("close")
+
 
 def calls(runtime):
     return [
@@ -44,6 +47,7 @@ def calls(runtime):
         runtime.enable("a", {}, connection="main", token=3),
         runtime.change("a", {}, connection="main", token=3),
         runtime.disable("a", token=3),
+        runtime.close(),
     ]
 
 
@@ -51,14 +55,15 @@ async def test_what_answers_is_passed_on_however_often():
     inner = Runtime()
     bounded = Bounded(inner, LIMITS)
     for _ in range(100):
-        assert [await call for call in calls(bounded)] == [{}, None, None, None]
-    assert inner.begun[:4] == [
+        assert [await call for call in calls(bounded)] == [{}, None, None, None, None]
+    assert inner.begun[:5] == [
         ("read",),
         ("enable", "a", {}, "main", 3),
         ("change", "a", {}, "main", 3),
         ("disable", "a", 3),
+        ("close",),
     ]
-    assert len(inner.begun) == 400
+    assert len(inner.begun) == 500
 
 
 async def test_what_hangs_ends_and_all_of_it_together_too():
@@ -75,11 +80,14 @@ async def test_what_hangs_ends_and_all_of_it_together_too():
 
 async def test_a_closed_one_says_why_and_reads_only_where_it_can():
     why = ReconcilerError("it is part of the state")
-    for call in calls(Closed(why)):
+    *all_, close = calls(Closed(why))
+    assert await close is None
+    for call in all_:
         with pytest.raises(ReconcilerError, match="part of the state"):
             await call
-    read, *acts = calls(Closed(why, Runtime()))
+    read, *acts, close = calls(Closed(why, Runtime()))
     assert await read == {}
+    assert await close is None
     for call in acts:
         with pytest.raises(ReconcilerError, match="part of the state"):
             await call

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import pytest
+from compliance import CONNECTION, RUNTIME, STRATEGY, Compliance
 
 from reconciler.model.desired import RuntimeSpec
 from reconciler.model.errors import ConfigError, LockHeld, Mark, ReconcilerError, WriteRefused
 from reconciler.model.plan import RunningStrategy
+from reconciler.runtimes.interface import Opening
 from reconciler.runtimes.registry import TYPES, open_runtime
 from reconciler.state.store import open_for_reading, open_for_writing
 
@@ -37,7 +40,7 @@ def token(store):
 
 @pytest.fixture
 def ledger(store):
-    return open_runtime(spec(), state=store)
+    return open_runtime(Opening(spec=spec(), state=store))
 
 
 async def test_a_new_ledger_holds_nothing(ledger):
@@ -89,7 +92,7 @@ async def test_settings_of_what_does_not_run_cannot_change(ledger, token):
 
 
 async def test_two_ledgers_in_one_state_are_apart(ledger, store, token):
-    other = open_runtime(spec("live"), state=store)
+    other = open_runtime(Opening(spec=spec("live"), state=store))
     await ledger.enable("btc", PAIRS, connection="main", token=token)
     await other.enable("btc", {}, connection="main", token=token)
     await other.disable("btc", token=token)
@@ -116,7 +119,7 @@ async def test_an_older_token_is_refused_and_changes_nothing(ledger, store):
 
 async def test_a_dry_run_reads_the_same_and_may_not_act(ledger, state_url, token):
     await ledger.enable("btc", PAIRS, connection="main", token=token)
-    seen = open_runtime(spec(), state=open_for_reading(state_url))
+    seen = open_runtime(Opening(spec=spec(), state=open_for_reading(state_url)))
     assert await seen.read() == await ledger.read()
     for act in (
         seen.enable("eth", PAIRS, connection="main", token=token),
@@ -130,7 +133,42 @@ async def test_a_dry_run_reads_the_same_and_may_not_act(ledger, state_url, token
 
 def test_an_unknown_type_is_a_problem_at_its_place(store):
     with pytest.raises(ConfigError) as caught:
-        open_runtime(spec(type_="abacus"), state=store)
+        open_runtime(Opening(spec=spec(type_="abacus"), state=store))
     (problem,) = caught.value.problems
     assert str(problem.mark) == "connections.yaml:7:1"
     assert all(name in problem.fix for name in TYPES)
+
+
+class Stand:
+    """The ledger of a state, which somebody else writes to as well."""
+
+    parameters = PAIRS
+
+    def open(self, store):
+        self._store = store
+        return open_runtime(Opening(spec=spec(RUNTIME), state=store))
+
+    def start_by_hand(self):
+        self._by_hand(lambda **more: self._store.ledger_enable(
+            RUNTIME, STRATEGY, PAIRS, connection=CONNECTION, **more))  # fmt: skip
+
+    def stop_by_hand(self):
+        self._by_hand(lambda **more: self._store.ledger_disable(RUNTIME, STRATEGY, **more))
+
+    def acts(self):
+        """The rows themselves are all that acts leave: unchanged rows, nothing done."""
+        return sum(row.enabled for row in self._store.ledger_rows(RUNTIME).values())
+
+    def _by_hand(self, act):
+        """As whoever holds the lease, or takes it where nobody does."""
+        record = self._store.lease_record()
+        with nullcontext(record) if record else self._store.lease(clock=now) as holder:
+            act(token=holder.token)
+
+
+class TestLedger(Compliance):
+    @pytest.fixture
+    def stand(self, store):
+        made = Stand()
+        made.open(store)
+        return made

@@ -1,0 +1,38 @@
+"""What a runtime says of the bot behind a strategy. ``None`` always means that it does not tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from reconciler.model.desired import Market, Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stake:
+    """What the bot may tie up: ``most`` of ``currency`` in all its trades; infinite where it has no limit."""
+
+    currency: str
+    most: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bot:
+    """What really runs, or would run once it is enabled.
+
+    ``exchange`` is an id of ccxt; ``account_mode`` the runtime's own word, such as ``isolated``;
+    ``pairs`` are ccxt symbols; ``strategy`` is the runtime's own name of it; ``open_positions`` are the
+    pairs in which the bot holds something, one entry each. ``heartbeat`` is when it last did its work.
+    """
+
+    version: str | None = None
+    exchange: str | None = None
+    money: Money | None = None
+    market: Market | None = None
+    account_mode: str | None = None
+    pairs: tuple[str, ...] | None = None
+    stake: Stake | None = None
+    strategy: str | None = None
+    open_positions: tuple[str, ...] | None = None
+    heartbeat: datetime | None = None

@@ -1,0 +1,64 @@
+"""Fields of an answer, taken out one by one: what is missing or of another kind is never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from reconciler.model.errors import RuntimeFailed
+from reconciler.model.runtime_kinds import RUNTIME_KINDS, RuntimeFailureKind
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields of a JSON object that ``call`` was answered with.
+
+    Each method raises :class:`RuntimeFailed` with ``UNEXPECTED_ANSWER`` for a field that is not there, or
+    not of its kind. No message holds what stood there. ``untouched`` is as in that error.
+    """
+
+    call: str
+    answer: Mapping[str, Any]
+    untouched: bool = True
+
+    @classmethod
+    def of(cls, call: str, answer: object, *, untouched: bool = True) -> Fields:
+        """The fields of an answer, which must be an object."""
+        if not isinstance(answer, Mapping):
+            cls(call, {}, untouched).refuse("is no object")
+        return cls(call, answer, untouched)
+
+    def text(self, name: str) -> str:
+        """A text, perhaps an empty one."""
+        value = self.answer.get(name)
+        return value if isinstance(value, str) else self.refuse(f"has no text `{name}`")
+
+    def flag(self, name: str, default: bool | None = None) -> bool:
+        """True or false; ``default`` where the field is not there."""
+        value = self.answer.get(name, default)
+        return value if isinstance(value, bool) else self.refuse(f"has no true or false `{name}`")
+
+    def number(self, name: str) -> int | float | None:
+        """A number, or ``None`` where the field is null or not there."""
+        value = self.answer.get(name)
+        if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+            return value
+        return self.refuse(f"has no number `{name}`")
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts."""
+        value = self.answer.get(name)
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        return self.refuse(f"has no list of texts `{name}`")
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise the error: the answer ``what``, such as "has no text `state`"."""
+        kind = RuntimeFailureKind.UNEXPECTED_ANSWER
+        raise RuntimeFailed(
+            f"the answer to {self.call} {what}",
+            kind=kind,
+            untouched=self.untouched,
+            hint=RUNTIME_KINDS[kind].fix,
+        )
