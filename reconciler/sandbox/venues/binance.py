@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from reconciler.sandbox.scenario import Key
 from reconciler.sandbox.venue import Incoming, Json, Refused, Reply, Route, Venue, milliseconds, same, sign
+from reconciler.sandbox.venues import binance_market
 
 _MAX_WINDOW_MS: Final = 60_000
 _DEFAULT_WINDOW_MS: Final = 5_000
@@ -65,6 +66,7 @@ ERRORS: Final[Mapping[str, Reply]] = {
     ),
     "window_too_large": _error(-1131, "recvWindow must be less than 60000"),
     "bad_symbol": _error(-1121, "Invalid symbol."),
+    "bad_interval": _error(-1120, "Invalid interval."),
     "account_disabled": _error(-2010, "This action is disabled on this account."),
     "symbol_not_permitted": _error(-2010, "Symbol not whitelisted for API key."),
     "keys_locked": _error(-2017, "API Keys are locked on this account.", source="BDOC derivatives errors"),
@@ -144,8 +146,9 @@ class Binance(Venue):
     errors: ClassVar[Mapping[str, Reply]] = ERRORS
 
     def routes(self) -> tuple[Route, ...]:
-        """Time and status, what a key is, balances and open orders of spot, margin and futures."""
+        """Markets, time and status, what a key is, balances and orders of spot, margin and futures."""
         return (
+            *binance_market.routes(),
             Route(path="/api/v3/time", answer=_time, signed=False),
             Route(path="/fapi/v1/time", answer=_time, signed=False),
             Route(
