@@ -66,7 +66,7 @@ class Readings:
         self._threads = threads
         self._late = late
         self._reuse = reuse
-        self._keyring = Keyring(needed_fields)
+        self._keyring = Keyring(needed_fields, learn=settings.redactor.add)
         self._observatory: Observatory | None = None
         self._opened: dict[str, Credentials | SecretsError] = {}
         self._refused: dict[str, tuple[Connection, SecretsError]] = {}
@@ -125,8 +125,13 @@ class Readings:
         if not self._reuse:
             self._counted.clear()
         try:
-            await self._open(desired, waits, standing_in=standing_in)
+            closed = await self._know(desired, standing_in=standing_in)
             await self._start(desired, connections)
+            if closed:  # beside what is being read already
+                self._opening = self._opening or asyncio.create_task(self._decrypt(desired, closed))
+                await self._until(waits, lambda: [self._opening] if self._opening else [])
+                await self._know(desired, standing_in=standing_in)
+                await self._start(desired, connections)
             await self._until(waits, lambda: [one.task for one in self._readings.values() if one.task])
         finally:
             self._awaited = False
@@ -179,15 +184,11 @@ class Readings:
         await self._observatory.keep_only(wanted.values())
         self._timetable.hasten_all()
 
-    async def _open(self, desired: Desired, waits: asyncio.Future[None], *, standing_in: bool) -> None:
-        """Have credentials: recalled where the ciphertext is the same, else decrypted beside everything."""
+    async def _know(self, desired: Desired, *, standing_in: bool) -> list[Connection]:
+        """Have the credentials that can be had without sops; gives the connections that need it."""
         everybody = tuple(desired.connections.values())
         recalled = await self._recalled(everybody, desired, standing_in=standing_in)
         closed = [one for one in everybody if one.id not in recalled]
-        if closed:
-            self._opening = self._opening or asyncio.create_task(self._decrypt(desired, closed))
-            await self._until(waits, lambda: [self._opening] if self._opening else [])
-            recalled = await self._recalled(everybody, desired, standing_in=standing_in)
         # What could not be opened is told as such while it is tried again.
         refused = {
             one.id: self._refused[one.id][1]
@@ -195,6 +196,7 @@ class Readings:
             if one.id in self._refused and self._refused[one.id][0] == one
         }
         self._opened = {**refused, **recalled}
+        return closed
 
     async def _recalled(
         self, everybody: Sequence[Connection], desired: Desired, *, standing_in: bool
@@ -219,7 +221,6 @@ class Readings:
                 self._refused[one.id] = (one, found)
             else:
                 self._refused.pop(one.id, None)
-                self._settings.redactor.add(found.all())
         self._unlocked = not self._awaited
         self._tell_late()
 

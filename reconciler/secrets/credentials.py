@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 from typing import TypeAlias
 
 from reconciler.model.desired import Connection, Policy
 from reconciler.model.errors import SecretsError
 from reconciler.model.secret import Credentials
-from reconciler.secrets.owned import Read, inspect_owners, open_owners, read_ciphertext
+from reconciler.secrets.owned import Opened, Read, inspect_owners, open_owners, read_ciphertext
 from reconciler.secrets.owner import Owner, of_connection
 from reconciler.secrets.sops import Sops
 
 Fields: TypeAlias = Callable[[str], Sequence[str]]
 """The credential fields of an exchange."""
+
+Keys: TypeAlias = Mapping[str, Credentials | SecretsError]
+"""Credentials by connection, or why they could not be had."""
 
 
 def inspect(connection: Connection, *, fields: Sequence[str], policy: Policy) -> tuple[SecretsError, ...]:
@@ -40,13 +43,18 @@ def open_all(
     policy: Policy,
     cancel: Event | None = None,
     read: Read = read_ciphertext,
+    each: Callable[[Keys], None] | None = None,
 ) -> dict[str, Credentials | SecretsError]:
     """The credentials of every connection, or the first error of those that have none.
 
     ``fields_of`` gives the credential fields of an exchange. All else is as in :func:`open_owners`.
     """
     owners = _owners(connections, fields_of)
-    opened = open_owners(owners, sops=sops, policy=policy, cancel=cancel, read=read)
+    hear = (lambda opened: each(_keys(opened))) if each else None
+    return _keys(open_owners(owners, sops=sops, policy=policy, cancel=cancel, read=read, each=hear))
+
+
+def _keys(opened: Mapping[str, Opened]) -> dict[str, Credentials | SecretsError]:
     return {
         name: fields if isinstance(fields, SecretsError) else Credentials(**fields)
         for name, fields in opened.items()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import TypeAlias
 
 from reconciler.model.desired import Connection, CredentialRef, Policy
 from reconciler.model.errors import SecretsError
-from reconciler.model.secret import Credentials
+from reconciler.model.secret import Credentials, Secret
 from reconciler.secrets.credentials import Fields, inspect_all, open_all
 from reconciler.secrets.owned import read_ciphertext
 from reconciler.secrets.sops import Sops
@@ -29,11 +29,15 @@ class _Kept:
 class Keyring:
     """Plaintext by connection, only as long as :meth:`keep_only` names it and its file stays as it was.
 
-    What could not be opened is never remembered: the next attempt may find another machine.
+    What could not be opened is never remembered: the next attempt may find another machine. ``learn``
+    hears every secret, in any thread, before anybody else can have it.
     """
 
-    def __init__(self, fields_of: Fields) -> None:
+    def __init__(
+        self, fields_of: Fields, learn: Callable[[Iterable[Secret]], None] = lambda _secrets: None
+    ) -> None:
         self._fields_of = fields_of
+        self._learn = learn
         self._kept: dict[str, _Kept] = {}
 
     def __repr__(self) -> str:
@@ -70,21 +74,32 @@ class Keyring:
     def open(
         self, connections: Sequence[Connection], *, sops: Sops, policy: Policy, cancel: Event | None = None
     ) -> dict[str, Credentials | SecretsError]:
-        """As :func:`open_all`, and remembers what could be opened. Blocks: call it in a thread."""
-        blobs = _Blobs()
-        opened = open_all(
-            connections, fields_of=self._fields_of, sops=sops, policy=policy, cancel=cancel, read=blobs
+        """As :func:`open_all`, and remembers what could be opened. Blocks: call it in a thread.
+
+        Each file can be recalled as soon as it was opened, while others still hang.
+        """
+        blobs, by_id = _Blobs(), {one.id: one for one in connections}
+
+        def keep(opened: Mapping[str, Credentials | SecretsError]) -> None:
+            for name, credentials in opened.items():
+                if isinstance(credentials, Credentials):
+                    self._learn(credentials.all())
+                    self._kept[name] = _Kept(
+                        digest=blobs.digest(by_id[name].credentials),
+                        credentials=credentials,
+                        connection=_identity(by_id[name]),
+                        policy=policy,
+                    )
+
+        return open_all(
+            connections,
+            fields_of=self._fields_of,
+            sops=sops,
+            policy=policy,
+            cancel=cancel,
+            read=blobs,
+            each=keep,
         )
-        for one in connections:
-            credentials = opened[one.id]
-            if isinstance(credentials, Credentials):
-                self._kept[one.id] = _Kept(
-                    digest=blobs.digest(one.credentials),
-                    credentials=credentials,
-                    connection=_identity(one),
-                    policy=policy,
-                )
-        return opened
 
     def keep_only(self, connections: Collection[str]) -> None:
         """Forget every connection but these."""

@@ -61,18 +61,23 @@ def open_owners(
     policy: Policy,
     cancel: Event | None = None,
     read: Read = read_ciphertext,
+    each: Callable[[Mapping[str, Opened]], None] | None = None,
 ) -> dict[str, Opened]:
     """The fields of every owner by its id, or the first error of those that have none.
 
     Only a file that :func:`inspect_owners` finds nothing wrong with is decrypted, each once, as many side
     by side as there are processors. One failing file never fails the rest. Setting ``cancel`` from another
     thread ends it early. Once sops hung on :data:`HANGS` files the others are not tried: what it waits for
-    is the same for all. ``read`` is called once for each file.
+    is the same for all. ``read`` is called once for each file. ``each`` hears what came of one file as
+    soon as it did, in a thread of its own: others may still hang.
     """
     stop, patience = cancel or Event(), _Patience()
 
     def work(group: Sequence[Owner]) -> dict[str, Opened]:
-        return _open_file(group, sops=sops, policy=policy, cancel=stop, patience=patience, read=read)
+        opened = _open_file(group, sops=sops, policy=policy, cancel=stop, patience=patience, read=read)
+        if each:
+            each(opened)
+        return opened
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="sops") as pool:
         try:

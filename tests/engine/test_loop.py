@@ -447,6 +447,29 @@ class TestFiles:
         assert len(log.read_text().split()) == 3
         await world.end()
 
+    async def test_a_file_that_hangs_in_sops_delays_no_other(self, world, tmp_path):
+        """As one does whose key service is away: it is unknown, and the rest goes on without it."""
+        script, hang = tmp_path / "sops", tmp_path / "hang"
+        hang.touch()
+        script.write_text(
+            "#!/bin/sh\ntext=$(cat)\n"
+            'case "$text" in *"connection: mexc-spot-main"*) '
+            f"while [ -e {hang} ]; do sleep 0.1; done;; esac\n"
+            f'printf "%s\\n" "$text" | {world.sops} "$@"\n'
+        )
+        script.chmod(0o755)
+        world.sops = str(script)
+        world.clock.patience = 1.0
+        await world.start()
+        await world.later(2 * INTERVAL)
+        assert [one.connection.id for one in world.reports[-1].connections] == ["btc-eth-new-groups"]
+        assert world.running == {"btc-new-group"}
+        hang.unlink()
+        await world.until(lambda: world.loop._readings.news, "it was opened")
+        await world.later(3 * INTERVAL)
+        assert world.running == BOTH
+        await world.end()
+
     async def test_a_new_key_in_the_secret_file_is_read_with_at_once(self, world):
         await world.start()
         await world.passes(1)

@@ -91,3 +91,11 @@ def test_another_policy_judges_the_ciphertext_anew(ring, sops, sops_file, connec
     other = dataclasses.replace(Policy(), settle=7)
     assert ring.recall([mine], policy=other) == {mine.id: first}
     assert ring.recall([mine], policy=other) == {mine.id: first}
+
+
+def test_every_secret_is_learnt_so_that_no_output_shows_it(sops, sops_file, connection):
+    learnt = []
+    ring = Keyring(fields_of, learn=learnt.extend)
+    mine = connection(sops_file())
+    held = opened(ring, sops, mine)[mine.id]
+    assert learnt == list(held.all())
