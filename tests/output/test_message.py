@@ -138,9 +138,11 @@ def test_a_test_message_is_what_the_schema_says():
     jsonschema.validate(json.loads(body_of(of_test("ops", at=AT))), SCHEMA)
 
 
-def test_the_schema_names_every_word():
+def test_the_schemas_name_every_word():
     event = SCHEMA["$defs"]["event"]["properties"]
-    assert set(event["kind"]["enum"]) == set(EventKind)
-    assert set(event["subject"]["enum"]) == set(Subject)
+    history = json.loads(resources.schema("history.schema.json"))["$defs"]["event"]["properties"]
+    for one in (event, history):
+        assert set(one["kind"]["enum"]) == set(EventKind)
+        assert set(one["subject"]["enum"]) == set(Subject)
     assert set(SCHEMA["$defs"]["severity"]["enum"]) == set(EventSeverity)
     assert set(SCHEMA["properties"]["type"]["enum"]) == {*EventKind, "digest", "test"}
