@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from reconciler import __version__
 from reconciler.cli import screen
 from reconciler.cli.run import run_async
 from reconciler.engine.notify import Teller
@@ -18,6 +23,7 @@ from reconciler.model.errors import (
     SopsMissing,
     UsageError,
 )
+from reconciler.model.vitals import Vitals
 from reconciler.notify.interface import SinkSpec
 from reconciler.output.metrics import render
 
@@ -39,6 +45,9 @@ class Aftermath:
             )
         self._sinks = _sinks(notify_file, settings) if notify_file else ()
         self._teller = Teller(settings, self._sinks)
+        self._renewing: asyncio.Task[None] | None = None
+        self._seen = Vitals(version=__version__)
+        self._failing = False
 
     def begin(self) -> None:
         """Have new sinks hear of what happens from now on."""
@@ -50,28 +59,47 @@ class Aftermath:
         self._write(code)
 
     def turn(self) -> None:
-        """After each turn of a loop: have people told beside the next one, and write the metrics now."""
+        """After each turn of a loop: have people told and metrics renewed, both beside the next one."""
         self._teller.soon()
-        self._write(None)
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(asyncio.to_thread(self._renew))
 
     async def close(self) -> None:
         """Let those be told who can be, soon: the loop is told to end."""
+        if self._renewing is not None:
+            await self._renewing
         await self._teller.close()
 
-    def metrics(self, *, loop_up: bool | None = None, code: ExitCode | None = None) -> str:
-        """The metrics as they are now. Raise ``StateError``."""
-        run = None if code is None else (self._settings.now(), int(code))
-        names = [one.name for one in self._sinks]
-        return render(vitals(self._settings, sinks=names, run=run, loop_up=loop_up))
+    def metrics(self, *, loop_up: bool) -> str:
+        """The metrics as they were after the last turn; reads nothing, so that it always answers."""
+        return render(replace(self._seen, loop_up=loop_up))
 
-    def _write(self, code: ExitCode | None) -> None:
-        if self._metrics is None:
-            return
+    def _renew(self) -> None:
+        with self._said("no metrics were gathered"):
+            self._seen = self._look(None)
+            if self._metrics:
+                screen.write_file(self._metrics, render(self._seen))
+
+    def _write(self, code: ExitCode) -> None:
+        if self._metrics is not None:
+            with self._said("no metrics were written"):
+                screen.write_file(self._metrics, render(self._look(code)))
+
+    def _look(self, code: ExitCode | None) -> Vitals:
+        run = None if code is None else (self._settings.now(), int(code))
+        return vitals(self._settings, sinks=[one.name for one in self._sinks], run=run)
+
+    @contextmanager
+    def _said(self, what: str) -> Iterator[None]:
+        """Say once, in place of raising it, that something of this could not be."""
         try:
-            screen.write_file(self._metrics, self.metrics(code=code))
+            yield
         except ReconcilerError as error:
-            if self._settings.notice:
-                self._settings.notice(f"no metrics were written: {error}")
+            if self._settings.notice and not self._failing:
+                self._settings.notice(f"{what}: {error}")
+            self._failing = True
+        else:
+            self._failing = False
 
 
 def tell_now(settings: Settings, notify_file: str) -> None:

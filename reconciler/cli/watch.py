@@ -51,12 +51,11 @@ async def _watch(
     after: Aftermath,
 ) -> ExitCode:
     health = Health()
-    hooks = Hooks(first=show.report) if audit else Hooks(first=show.report, turned=after.turn)
     loop = Loop(
         settings,
         interval=interval,
         audit=audit,
-        hooks=hooks,
+        hooks=Hooks(first=show.report, turned=after.turn),
         health=health,
         supervisor=Supervisor.of(settings.environ),
         source=source,
@@ -66,14 +65,13 @@ async def _watch(
             routes = {**health_routes(health), **_metrics_route(after, health)}
             where = await stack.enter_async_context(serving(listen, routes))
             say(f"listening on http://{where}: {', '.join(routes)}")
-        if not audit:
-            after.begin()
-            stack.push_async_callback(after.close)
+        after.begin()
+        stack.push_async_callback(after.close)
         return await _until_told(loop)
 
 
 def _metrics_route(after: Aftermath, health: Health) -> Routes:
-    """``/metrics`` from the state as it is. Where that cannot be read it answers 500, and nothing else."""
+    """``/metrics``, as they were after the last turn."""
 
     def answer() -> Answer:
         return Answer(body=after.metrics(loop_up=health.alive), content_type=CONTENT_TYPE)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from reconciler.checks.catalogue import ENTRIES
 from reconciler.engine.record import who
@@ -32,6 +32,9 @@ from reconciler.planning.telling import DEAD, batch, due, pause
 
 if TYPE_CHECKING:
     from reconciler.state.outbox import Outbox
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: Seconds that one call of :meth:`Teller.tell` may take, all sinks side by side.
 PATIENCE: Final = 30.0
@@ -71,20 +74,24 @@ class Teller:
             with self._outbox() as outbox:
                 outbox.meet(self._sinks)
         except StateError as error:
-            self._notice(f"notifications wait: {error}")
+            self._wait(_ALL, f"notifications wait: {error}")
 
     async def tell(self) -> None:
         """Tell every sink what is new, within :data:`PATIENCE` seconds. Call it without the lease."""
         if not self._sinks:
             return
         try:
-            with self._outbox() as outbox:
-                outbox.meet(self._sinks)
-                waiting = (self._tell_one(told, outbox) for told in self._sinks.values())
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
+            outbox = await _apart(self._opened)
         except StateError as error:
-            self._notice(f"notifications wait: {error}")
+            self._wait(_ALL, f"notifications wait: {error}")
+            return
+        self._noticed.pop(_ALL, None)
+        try:
+            waiting = (self._tell_one(told, outbox) for told in self._sinks.values())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
+        finally:
+            await _apart(outbox.close)
 
     def soon(self) -> None:
         """Have :meth:`tell` run beside what comes next; nothing while it still does."""
@@ -103,6 +110,16 @@ class Teller:
         with suppress(TimeoutError):
             await asyncio.wait_for(finish(self._running), CLOSING)
 
+    def _opened(self) -> Outbox:
+        """The outbox, which knows all our sinks."""
+        outbox = self._outbox()
+        try:
+            outbox.meet(self._sinks)
+        except BaseException:
+            outbox.close()
+            raise
+        return outbox
+
     def _outbox(self) -> Outbox:
         from reconciler.state.outbox import open_outbox  # noqa: PLC0415 - sqlalchemy is slow to import
 
@@ -112,7 +129,7 @@ class Teller:
         try:
             await self._tell_claimed(told, outbox)
         except StateError as error:  # the others may fare better
-            self._notice(f"notifications to {told.spec.name} wait: {error}")
+            self._wait(told.spec.name, f"notifications to {told.spec.name} wait: {error}")
 
     async def _tell_claimed(self, told: _Told, outbox: Outbox) -> None:
         cursor = await self._claimed(told.spec.name, outbox)
@@ -122,12 +139,12 @@ class Teller:
             if due(cursor, self._settings.now()):
                 await self._tell_from(told, cursor, outbox)
         finally:
-            outbox.release(told.spec.name, self._name)
+            await _apart(outbox.release, told.spec.name, self._name)
 
     async def _claimed(self, sink: str, outbox: Outbox) -> Cursor | None:
         """The sink's cursor, for us alone; ``None`` when another teller does not come to an end."""
         for _ in range(_ATTEMPTS):
-            cursor = outbox.claim(sink, self._name)
+            cursor = await _apart(outbox.claim, sink, self._name)
             if cursor is not None:
                 return cursor
             await self._settings.sleep(_PAUSE)
@@ -138,7 +155,8 @@ class Teller:
         spec, seq = told.spec, cursor.seq
         while True:
             whole = not (cursor.failures >= DEAD and cursor.trouble.endswith(_REFUSAL))
-            now = batch(outbox.after(seq), after=seq, least=spec.min_severity, room=told.room(), whole=whole)
+            room, events = told.room(), outbox.after(seq)
+            now = await _apart(batch, events, after=seq, least=spec.min_severity, room=room, whole=whole)
             if now.upto == seq:
                 return
             steps = [(one.seq, _of_event(one)) for one in now.singles]
@@ -148,9 +166,7 @@ class Teller:
                 if not await self._send(told, cursor, last, message, outbox):
                     return
                 cursor = Cursor(sink=spec.name, seq=last)
-            if now.upto > max((last for last, _ in steps), default=seq) and not outbox.told(
-                spec.name, now.upto, self._name
-            ):
+            if now.upto > cursor.seq and not await _apart(outbox.told, spec.name, now.upto, self._name):
                 return
             seq = now.upto
 
@@ -163,12 +179,11 @@ class Teller:
             trouble = f"{error.message}{_REFUSAL if error.refused else ''}"
             dead = cursor.failures + 1 == DEAD
             events = (_failing(name, cursor, trouble, now()),) if dead else ()
-            fares = outbox.failed(name, trouble=trouble, at=now(), events=events)
-            self._say(fares)
+            self._say(await _apart(outbox.failed, name, trouble=trouble, at=now(), events=events))
             return False
         events = (_restored(name, cursor, now()),) if cursor.failures >= DEAD else ()
         self._noticed.pop(name, None)
-        return outbox.told(name, last, self._name, events=events)
+        return await _apart(outbox.told, name, last, self._name, events=events)
 
     def _say(self, cursor: Cursor) -> None:
         """Say once for each new trouble that a sink takes nothing."""
@@ -183,11 +198,19 @@ class Teller:
             "(try it with `reconcile notify`)"
         )
 
+    def _wait(self, sink: str, text: str) -> None:
+        """Say once, until something else becomes of it, that the state keeps us from telling."""
+        if self._noticed.get(sink) != text:
+            self._noticed[sink] = text
+            self._notice(text)
+
     def _notice(self, text: str) -> None:
         if self._settings.notice:
             self._settings.notice(self._settings.redactor.text(text))
 
 
+#: Under what it is kept that nobody could be told; no sink has this name.
+_ALL: Final = ""
 #: Ends the trouble of a sink that refused one message as it is: tried again, all goes as one digest.
 _REFUSAL: Final = " (this very message is refused)"
 
@@ -226,6 +249,11 @@ async def try_sinks(
         return spec.name, ""
 
     return tuple(await asyncio.gather(*map(attempt, sinks)))
+
+
+async def _apart(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What ``work`` gives, in a thread: a database that is gone must not keep a loop from going round."""
+    return await asyncio.to_thread(work, *args, **kwargs)
 
 
 def _of_event(one: Recorded) -> Message:

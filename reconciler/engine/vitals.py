@@ -20,7 +20,6 @@ def vitals(
     *,
     sinks: Collection[str] = (),
     run: tuple[datetime, int] | None = None,
-    loop_up: bool | None = None,
 ) -> Vitals:
     """How things stand by what the state holds now; changes nothing. ``output.metrics.render`` words it.
 
@@ -49,7 +48,6 @@ def vitals(
         head=state.audit_head().seq,
         sinks=tuple(cursors[name] for name in sorted(sinks) if name in cursors),
         run=run,
-        loop_up=loop_up,
     )
 
 

@@ -43,6 +43,10 @@ class Outbox(ReadState):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
         self._db.close()
 
     def meet(self, sinks: Iterable[str]) -> None:

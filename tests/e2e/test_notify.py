@@ -178,6 +178,32 @@ def test_where_only_sops_cannot_open_it_strategies_are_stopped_all_the_same(site
     hunt(done.stdout + done.stderr)
 
 
+def lockdown(site, *more: str):
+    state = ("--state", f"sqlite:///{site.state}")
+    return site.run("lockdown", *more, "--yes", *state, "--notify-file", "sinks.yaml", raw=True)
+
+
+def test_a_lockdown_tells_once_all_is_stopped_and_so_does_its_end(site, sinks):
+    site.call(*APPLY)
+    sinks.taken.clear()
+    done = lockdown(site, "--all", "--reason", "a key leaked")
+    assert done.returncode == 0, done.stderr
+    assert set(heard(sinks, "siem")) == {"lockdown", "strategy-disabled"}
+    assert "CRITICAL: lockdown of everything" in heard(sinks, "pager")
+    assert lockdown(site, "--lift", "1").returncode == 0
+    assert heard(sinks, "siem")[-1] == "lockdown-lifted"
+    assert heard(sinks, "pager")[-1] == "Warning: the lockdown of everything was lifted"
+
+
+def test_nothing_about_sinks_keeps_a_lockdown_from_stopping(site, sinks):
+    site.call(*APPLY)
+    (site.root / "sinks.yaml").chmod(0o644)
+    done = lockdown(site, "--all", "--reason", "a key leaked")
+    assert (done.returncode, "nobody is told what happens: " in done.stderr) == (0, True)
+    assert not open_for_reading(str(site.state)).ledger_rows("paper")["btc-eth-recovery"].enabled
+    hunt_everywhere(site, done)
+
+
 #: Nobody here has the private key of it.
 AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 
