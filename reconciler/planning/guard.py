@@ -66,8 +66,8 @@ def guard(
     def waiting(wanted: Action) -> Action:
         place = runs_on(wanted)
         action = locked_down(wanted, guards.lockdowns, exchange_of, runs_on=place)
-        steady = settled(action, guards.settling, runs_on=place)
-        left = within_windows(suspended(steady, desired, now), windows, now)
+        timely = within_windows(suspended(action, desired, now), windows, now)
+        left = settled(timely, guards.settling, runs_on=place)
         return _kept_safe(wanted, left, unsafe)
 
     held = _whole_moves(tuple(map(waiting, actions)))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.event import EventKind, EventSeverity, Origin
-from reconciler.model.finding import Subject, Verdict
+from reconciler.model.finding import Finding, Severity, Subject, Verdict
 from reconciler.model.live import Account, IpWhitelist, KeyReport, Permissions
 from reconciler.planning import drift
 from reconciler.planning.drift import found, key_changed, key_of, turn, unanswered
@@ -128,6 +129,18 @@ def test_every_trouble_is_told_as_often_as_it_begins_and_ends_as_often_as_it_end
     gone = memory.see(make.report())
     assert {(subject, check) for _, subject, check in gone} == open_
     assert memory.open == ()
+
+
+@pytest.mark.parametrize(("check", "told"), [("settling", 0), ("maintenance-window", 0), ("suspended", 1)])
+def test_what_only_waits_its_turn_is_no_trouble(make, check, told):
+    waits = Finding(
+        check=check,
+        verdict=Verdict.FAIL,
+        severity=Severity.ADVISORY,
+        subject=Subject.POLICY,
+        subject_id="settle",
+    )
+    assert len(found((), (waits,), make.plan(make.desired()), unreadable=(), at=make.now)) == told
 
 
 def key(**changes):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.desired import OnUnknown
@@ -67,6 +67,7 @@ def test_what_waits_to_leave_a_key_that_fails_stops_meanwhile(make):
     assert (action.kind, action.checks) == (ActionKind.DISABLE, ("withdraw-enabled",))
 
 
+@settings(max_examples=500)
 @given(st.data())
 def test_settling_holds_back_starts_and_nothing_else(make, data):
     world = data.draw(make.worlds())
