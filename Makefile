@@ -6,10 +6,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pytest lint types contracts wheel pipelines docs bench soak clean
+.PHONY: help demo test pytest lint types contracts wheel pipelines docs bench soak e2e-freqtrade clean
 
 help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
@@ -27,7 +27,7 @@ $(VENV)/.dev: $(VENV)/.demo
 demo: $(VENV)/.demo ## Run the main job on the sandbox: a dry run, an apply, a second dry run
 	@$(BIN)/reconcile demo
 
-test: lint types contracts pytest wheel pipelines ## Everything CI runs
+test: lint types contracts pytest wheel pipelines e2e-freqtrade ## Everything CI runs
 
 pytest: $(VENV)/.dev ## The tests alone
 	$(BIN)/python -m pytest -n $(WORKERS)
@@ -56,6 +56,21 @@ pipelines: $(VENV)/.dev ## Install as the action and as pre-commit do, and run w
 	PATH="$(abspath $(BIN)):$$PATH" bash action/install.sh "$(CURDIR)" "$(CURDIR)/build/pipelines/venv"
 	build/pipelines/venv/bin/reconcile validate -f examples/connections.yaml
 	PATH="$(abspath $(BIN)):$$PATH" bash .ci/hooks "$(CURDIR)" "$(CURDIR)/build/pipelines"
+
+# An environment of its own: freqtrade and this tool need not agree on the versions of what both use.
+FREQTRADE := build/freqtrade-venv
+
+$(FREQTRADE)/.done: requirements/freqtrade.txt
+	$(PYTHON) -m venv $(FREQTRADE)
+	$(FREQTRADE)/bin/python -m pip --disable-pip-version-check --quiet install -r requirements/freqtrade.txt
+	@touch $@
+
+e2e-freqtrade: $(VENV)/.dev ## A real freqtrade on the sandbox, each step with its time (installs it once: 800 MB)
+	@if $(MAKE) --no-print-directory $(FREQTRADE)/.done; then \
+		RECONCILER_TEST_FREQTRADE=$(CURDIR)/$(FREQTRADE)/bin/freqtrade $(BIN)/python -m pytest -s -q tests/e2e/test_freqtrade.py; \
+	else \
+		echo "SKIPPED: freqtrade cannot be installed here, so nothing was tried on a real one"; \
+	fi
 
 docs: $(VENV)/.dev ## Write the generated pages anew
 	$(BIN)/python -m reconciler.checks.docs > docs/checks.md

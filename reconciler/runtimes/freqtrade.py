@@ -114,7 +114,7 @@ class Freqtrade:
         if seen.state == "running":
             return
         before = await self._heartbeat()
-        await self._told("/start", {"running"})
+        await self._told("/start", {"running"}, seen)
         with _in_doubt():
             await self._worked_since(before)
 
@@ -145,7 +145,7 @@ class Freqtrade:
         if seen.enabled is False:
             return
         if self._stops:
-            await self._told("/stop", {"stopped"})
+            await self._told("/stop", {"stopped"}, seen)
         elif seen.version < PAUSES_FROM:
             raise _failed(
                 Kind.WRONG_VERSION,
@@ -153,35 +153,29 @@ class Freqtrade:
                 "2025.4 or newer, or write `disable: stop`",
             )
         else:
-            await self._told("/pause", {"paused", "stopped"})
+            await self._told("/pause", {"paused", "stopped"}, seen)
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._http.close()
 
-    async def _told(self, path: str, wanted: set[str]) -> None:
-        """Tell the bot something, and again where a reload that was on its way swallowed it."""
+    async def _told(self, path: str, wanted: set[str], seen: _Seen) -> None:
+        """Tell the bot something, and again where a reload that was on its way swallowed it.
+
+        ``seen`` is how it was before.
+        """
         await self._post(path)
         with _in_doubt():
             for _ in range(LOOKS):
-                state = await self._state()
-                if state in wanted:
+                now = await self._later(replace(seen, state=""))
+                if now.state in wanted:
                     return
-                if state not in _RELOADING:
+                if now.state not in _RELOADING:
                     await self._post(path)
                 await self._sleep(PAUSE)
             raise _failed(
                 Kind.REFUSED, f"the bot took POST {path}, but did not follow within {LOOKS * PAUSE:.0f} s"
             )
-
-    async def _state(self) -> str:
-        """What it says of itself now; empty while its API is away, as it is for a second in a reload."""
-        try:
-            return (await self._seen()).state
-        except RuntimeFailed as failed:
-            if failed.kind is Kind.UNREACHABLE:
-                return ""
-            raise
 
     async def _worked_since(self, before: datetime | None) -> None:
         """Return once its loop has come round again: the proof that it does what it says."""
@@ -202,8 +196,17 @@ class Freqtrade:
             if seen.state not in _RELOADING:
                 break
             await self._sleep(PAUSE)
-            seen = await self._seen()
+            seen = await self._later(seen)
         return seen
+
+    async def _later(self, before: _Seen) -> _Seen:
+        """The bot now; as it was before while its API is away, as it is for a second in a reload."""
+        try:
+            return await self._seen()
+        except RuntimeFailed as failed:
+            if failed.kind is Kind.UNREACHABLE:
+                return before
+            raise
 
     async def _seen(self) -> _Seen:
         told, config = await self._get("/version"), await self._get("/show_config")

