@@ -143,7 +143,7 @@ def _to_do(event: Event, fix: str) -> str:
     if event.kind is EventKind.FOUND:
         return _TO_DO_OF.get(event.check or "", fix)
     if event.kind is EventKind.DISABLED and event.check:
-        return f"It starts again once the check passes. {fix}".strip()
+        return f"It starts again once that is in order. {fix}".strip()
     return _TO_DO.get(event.kind, "")
 
 
@@ -170,7 +170,7 @@ def _digest_lines(digest: Digest) -> Iterator[str]:
     told = sorted(digest.severities.items(), key=lambda item: -item[0].rank)
     yield _line("How bad", ", ".join(f"{count} {severity}" for severity, count in told))
     for one in digest.worst:
-        yield _line("-", f"{title(one.event)}, {_shown(one.event.at)}: {one.event.summary}")
+        yield _line("-", f"{title(one.event)}: {_what(one.event)} ({_shown(one.event.at)})")
     if (left := digest.count - len(digest.worst)) > 0:
         yield f"and {left} more"
     yield _line("All", f"reconcile history (events {digest.first} to {digest.last})")

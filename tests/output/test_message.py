@@ -86,7 +86,7 @@ def test_a_stopped_strategy_says_that_it_starts_again():
     )
     shown = lines(one, "Switch it off.")
     assert shown[0] == "Warning: strategy grid was stopped"
-    assert "To do: It starts again once the check passes. Switch it off." in shown
+    assert "To do: It starts again once that is in order. Switch it off." in shown
     assert "When: 2026-11-22 10:00:00 UTC" in shown
 
 
@@ -124,7 +124,11 @@ def test_a_digest_names_counts_and_the_worst():
     message = of_digest(made)
     assert message.title == "CRITICAL: 19 events, told as one"
     assert message.text.splitlines()[0] == "What: 10 gone, 9 found"
-    assert "withdraw-enabled of connection worst" in message.text
+    assert "- CRITICAL: withdraw-enabled of connection worst: " in message.text
+    assert (
+        "- Warning: withdraw-enabled of connection recovery-pro: the exchange says that this key may "
+        "withdraw (2026-11-22 10:00:00 UTC)"
+    ) in message.text
     assert [one.seq for one in made.worst] == [1, 2, 3, 4, 9]
     assert len(made.worst) == WORST
     jsonschema.validate(json.loads(body_of(message)), SCHEMA)
