@@ -29,9 +29,9 @@ class Fields:
             cls(call, {}, untouched).refuse("is no object")
         return cls(call, answer, untouched)
 
-    def text(self, name: str) -> str:
-        """A text, perhaps an empty one."""
-        value = self.answer.get(name)
+    def text(self, name: str, default: str | None = None) -> str:
+        """A text, perhaps an empty one; ``default`` where the field is not there."""
+        value = self.answer.get(name, default)
         return value if isinstance(value, str) else self.refuse(f"has no text `{name}`")
 
     def flag(self, name: str, default: bool | None = None) -> bool:

@@ -222,7 +222,7 @@ class Freqtrade:
             exchange=config.text("exchange"),
             money=Money.DRY_RUN if dry else Money.LIVE,
             market=_MARKETS[market],
-            account_mode=config.text("margin_mode") or None,
+            account_mode=config.text("margin_mode", default="") or None,
             stake=_stake(config),
             strategy=config.text("strategy"),
         )

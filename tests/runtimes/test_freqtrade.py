@@ -210,6 +210,16 @@ async def test_a_version_that_is_too_old_or_not_told_is_not_read(stand, bot, ver
     assert (await failure(stand.open().read())).kind is Kind.WRONG_VERSION
 
 
+async def test_a_bot_of_2024_tells_less(stand, bot):
+    """Its wheel says so: no margin mode and no demo environment in ``show_config``."""
+    bot.version = "2024.1"
+    bot.config = {
+        name: value for name, value in bot.config.items() if name not in ("margin_mode", "demo_trading")
+    }
+    told = (await stand.open().read())[STRATEGY].bot
+    assert (told.account_mode, told.money) == (None, Money.DRY_RUN)
+
+
 async def test_a_web_server_without_a_bot_is_not_the_bot(stand, bot):
     bot.config["runmode"] = "webserver"
     assert (await failure(stand.open().read())).kind is Kind.WRONG_BOT
