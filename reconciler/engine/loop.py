@@ -28,6 +28,7 @@ from reconciler.engine.voice import Voice
 from reconciler.model.desired import Desired
 from reconciler.model.errors import LockHeld, ReconcilerError, StateError, UsageError
 from reconciler.model.report import Report, concerns_of
+from reconciler.secrets.ring import Ring
 
 _LOG: Final = logging.getLogger("reconciler.loop")
 
@@ -111,6 +112,7 @@ class Loop:
         self._timetable = Timetable(interval, clock=clock, chance=chance)
         self._changes = Changes(self._files_changed, self._cannot_watch)
         self._threads = Threads()
+        self._ring = Ring()
         self._readings = Readings(
             self._settings,
             self._timetable,
@@ -239,9 +241,15 @@ class Loop:
     async def _report(self, desired: Desired) -> Report:
         settings = replace(self._settings, commit=self._commit)
         if self._audit:
-            return await pass_.dry_run(settings, desired=desired, surveyor=self._readings.survey)
+            return await pass_.dry_run(
+                settings, desired=desired, surveyor=self._readings.survey, ring=self._ring
+            )
         return await pass_.converge(
-            settings, desired=desired, surveyor=self._readings.survey, stop=self._between_acts
+            settings,
+            desired=desired,
+            surveyor=self._readings.survey,
+            ring=self._ring,
+            stop=self._between_acts,
         )
 
     def _show(self, report: Report) -> None:

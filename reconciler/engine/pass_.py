@@ -31,6 +31,7 @@ from reconciler.model.event import Origin
 from reconciler.model.plan import Outcome
 from reconciler.model.report import Mode, Report
 from reconciler.planning.file import PlanFile
+from reconciler.secrets.ring import Ring
 
 if TYPE_CHECKING:
     from reconciler.runtimes.interface import Runtime
@@ -62,17 +63,18 @@ async def dry_run(
     detailed: bool = False,
     desired: Desired | None = None,
     surveyor: Surveyor = survey,
+    ring: Ring | None = None,
 ) -> Report:
     """The plan that an apply would follow now, with its findings. Changes nothing anywhere.
 
-    With ``detailed`` the exit code tells that changes exist. ``desired`` and ``surveyor`` are those of
-    :func:`converge`.
+    With ``detailed`` the exit code tells that changes exist. ``desired``, ``surveyor`` and ``ring`` are
+    those of :func:`converge`.
     """
     from reconciler.state.store import open_for_reading  # noqa: PLC0415 - sqlalchemy is slow to import
 
     started = settings.now()
     desired = read(settings.files) if desired is None else desired
-    state, unlocked = open_for_reading(settings.state), await unlock(desired, settings)
+    state, unlocked = open_for_reading(settings.state), await unlock(desired, settings, ring)
     async with opened(desired, state, unlocked, settings) as runtimes:
         seen = await look(desired, state, runtimes, settings, surveyor=surveyor)
     return _report(Mode.DRY_RUN, seen, started, detailed=detailed, locked=secrets_errors(unlocked))
@@ -88,20 +90,21 @@ async def converge(
     reviewed: PlanFile | None = None,
     desired: Desired | None = None,
     surveyor: Surveyor = survey,
+    ring: Ring | None = None,
     stop: Callable[[], bool] = _never,
 ) -> Report:
     """Apply: make the running strategies equal the files, as far as every check allows.
 
     With ``reviewed`` nothing is done unless the plan of this very moment is the same. ``desired`` is
     what the files want, for who has read them already; ``surveyor`` says how connections are looked at;
-    ``stop`` is asked between actions. Raise ``StalePlan`` when the reviewed plan is not that of now,
-    ``LockHeld`` when another process applies.
+    ``ring`` remembers the credentials of runtimes; ``stop`` is asked between actions. Raise ``StalePlan``
+    when the reviewed plan is not that of now, ``LockHeld`` when another process applies.
     """
     from reconciler.state.store import open_for_writing  # noqa: PLC0415 - sqlalchemy is slow to import
 
     started = settings.now()
     desired = read(settings.files) if desired is None else desired
-    unlocked = await unlock(desired, settings)
+    unlocked = await unlock(desired, settings, ring)
     with open_for_writing(settings.state) as store:
         async with held(store, settings) as lease:
             origin = _begun(store, settings, started, reviewed)

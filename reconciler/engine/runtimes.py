@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from threading import Event
@@ -17,8 +17,9 @@ from reconciler.model.secret import Secret
 from reconciler.runtimes.interface import READ_SECONDS, Opening, Runtime
 from reconciler.runtimes.locked import Locked
 from reconciler.runtimes.registry import TYPES, open_runtime
-from reconciler.secrets.owned import inspect_owners, open_owners
+from reconciler.secrets.owned import inspect_owners
 from reconciler.secrets.owner import Owner, of_runtime
+from reconciler.secrets.ring import Ring
 from reconciler.secrets.sops import find_sops
 
 if TYPE_CHECKING:
@@ -51,9 +52,18 @@ def runtime_owners(desired: Desired) -> tuple[Owner, ...]:
     )
 
 
-async def unlock(desired: Desired, settings: Settings) -> Unlocked:
-    """Decrypt the credentials of every runtime. One's trouble never hides another's."""
-    owners = runtime_owners(desired)
+async def unlock(desired: Desired, settings: Settings, ring: Ring | None = None) -> Unlocked:
+    """Decrypt the credentials of every runtime. One's trouble never hides another's.
+
+    With ``ring`` only those whose files changed since it saw them.
+    """
+    ring = ring or Ring()
+    held = ring.recall(runtime_owners(desired), policy=desired.policy)
+    missing = [owner for owner in runtime_owners(desired) if owner.id not in held]
+    return {**held, **(await _opened_anew(missing, desired, settings, ring))}
+
+
+async def _opened_anew(owners: Sequence[Owner], desired: Desired, settings: Settings, ring: Ring) -> Unlocked:
     if not owners:
         return {}
     try:
@@ -63,7 +73,7 @@ async def unlock(desired: Desired, settings: Settings) -> Unlocked:
         return {name: next(iter(objections), error) for name, objections in inspected.items()}
     cancel = Event()
     try:
-        opened = await asyncio.to_thread(open_owners, owners, sops=sops, policy=desired.policy, cancel=cancel)
+        opened = await asyncio.to_thread(ring.open, owners, sops=sops, policy=desired.policy, cancel=cancel)
     finally:
         cancel.set()  # else a run that ends early would wait for every sops to end by itself
     for values in opened.values():

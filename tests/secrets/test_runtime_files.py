@@ -18,6 +18,7 @@ from reconciler.secrets.creation_rules import ENCRYPTED_REGEX, lint_rules, runti
 from reconciler.secrets.envelope import read_envelope
 from reconciler.secrets.owned import inspect_owners, open_owners
 from reconciler.secrets.owner import of_runtime
+from reconciler.secrets.ring import Ring
 from reconciler.secrets.sealed import sealed
 
 CANARY = "canary-7fK2-do-not-show"
@@ -141,3 +142,38 @@ def test_a_review_asks_of_a_runtimes_file_what_it_holds(file):
     assert told.left_in_clear == ()
     weak = path.read_text().replace(ENCRYPTED_REGEX, "^username$")
     assert sealed(read_envelope(weak.encode(), file=str(path))).left_in_clear == ("password",)
+
+
+class TestRing:
+    """What a loop keeps: only what nothing speaks against."""
+
+    def test_what_did_not_change_is_not_decrypted_again(self, sops, file, owner):
+        ring, mine = Ring(), owner(file())
+        assert ring.recall([mine], policy=Policy()) == {}
+        opened = ring.open([mine], sops=sops, policy=Policy())
+        assert ring.recall([mine], policy=Policy()) == opened
+        assert CANARY not in repr(ring) + repr(ring.__dict__)
+
+    @pytest.mark.parametrize("change", ["bytes", "gone", "url", "policy", "left out"])
+    def test_what_changed_in_any_way_is_forgotten(self, sops, file, owner, change):
+        ring, path = Ring(), file()
+        mine, policy = owner(path), Policy()
+        ring.open([mine], sops=sops, policy=policy)
+        match change:
+            case "bytes":
+                path.write_text(path.read_text() + "\n")
+            case "gone":
+                path.unlink()
+            case "url":
+                mine = owner(path, url="https://elsewhere.example")
+            case "policy":
+                policy = Policy(recipients={"age": ("age1x",)})
+            case _:
+                ring.recall([], policy=policy)
+        assert ring.recall([mine], policy=policy) == {}
+        assert repr(ring) == "Ring(0)"
+
+    def test_what_could_not_be_opened_is_tried_again(self, sops, file, owner):
+        ring, mine = Ring(), owner(file(url="https://elsewhere.example"))
+        assert isinstance(ring.open([mine], sops=sops, policy=Policy())["ft"], BindingMismatch)
+        assert ring.recall([mine], policy=Policy()) == {}
