@@ -65,7 +65,7 @@ async def test_a_webhook_is_json_that_a_receiver_can_verify(receiver):
 
 def test_the_signature_is_that_of_the_specification():
     """https://github.com/standard-webhooks/standard-webhooks: the vector of its reference libraries."""
-    from reconciler.notify.webhook import signature  # noqa: PLC0415
+    from reconciler.signing import signature  # noqa: PLC0415
 
     secret = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     made = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}')
