@@ -1,7 +1,7 @@
 """One bounded child process: own session, time limit, output limit, nobody left behind.
 
-Two modules use it: ``secrets/sops.py`` and ``git/plumbing.py``. What a child printed can be plaintext, so
-nothing here shows it.
+Three modules use it: ``secrets/sops.py``, ``git/plumbing.py`` and ``runtimes/command.py``. What a child
+printed can be plaintext, so nothing here shows it.
 """
 
 from __future__ import annotations

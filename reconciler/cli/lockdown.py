@@ -34,6 +34,7 @@ from reconciler.output.words import counted
     options.files,
     options.state,
     options.sops,
+    options.allow_commands,
     options.notify_file,
     options.text_or_json,
 )
@@ -52,6 +53,7 @@ def command(
     files: tuple[str, ...],
     state: str,
     sops: str | None,
+    allow_commands: bool,
     notify_file: str | None,
     output: str,
 ) -> None:
@@ -71,7 +73,9 @@ def command(
     if asks and not (sys.stdin.isatty() and output == "text"):
         raise UsageError("nothing was done: there is nobody to ask", hint="add --yes")
     where = configuration(files, must_exist=False)
-    with settings_from(endpoints=(), files=where, state=state, sops=sops) as settings:
+    with settings_from(
+        endpoints=(), files=where, state=state, sops=sops, allow_commands=allow_commands
+    ) as settings:
         if listing:
             told = lockdown_lift.in_force(settings)
             screen.write(lockdown_json.render_list(told) if output == "json" else shown.render_list(told))

@@ -72,6 +72,11 @@ lock_timeout = option(
     metavar="SECONDS",
     help="How long an apply waits for another one to finish. [default: 0, not at all]",
 )
+allow_commands = option(
+    "--allow-commands",
+    is_flag=True,
+    help="Let runtimes of the type command start the programs that the files choose.",
+)
 interval = option(
     "--interval",
     type=Seconds(min=1, max=86_400),

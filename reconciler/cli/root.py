@@ -81,6 +81,7 @@ class Root(LazyGroup):
 @options.endpoint
 @options.timeout
 @options.parallel
+@options.allow_commands
 @options.notify_file
 @options.metrics_file
 @options.output

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import partial
@@ -171,6 +171,7 @@ class Builder:
         clear = url is not None and values.leaves_machine_in_clear(self._read(url, values.url, "https:"))
         if url and clear and not value.get("insecure_http", False):
             self.problems.append(_in_clear(url))
+        self.problems.extend(_secret_arguments(item.each("command")))
         return RuntimeSpec(
             id=key,
             type=value["type"],
@@ -293,6 +294,20 @@ def _in_clear(url: Item) -> Problem:
         "use https, or an ssh tunnel to http://127.0.0.1; on a network that you alone are in, say so with "
         "`insecure_http: true`",
     )
+
+
+def _secret_arguments(arguments: Iterable[Item]) -> Iterator[Problem]:
+    """A problem for each argument of a command that names a secret: every user of the machine sees it."""
+    for argument in arguments:
+        flag = argument.value.partition("=")[0]
+        if flag.startswith("-") and is_secret_name(flag):
+            yield Problem(
+                mark=argument.mark,
+                code="plaintext-secret",
+                message=f"{where(argument.path)}: every user of a machine sees the arguments of a command, "
+                "and this is the name of a secret",
+                fix="let the program read it from a file of its own; if it was ever shared, replace it",
+            )
 
 
 def _recipients(item: Item) -> Mapping[str, tuple[str, ...]]:

@@ -118,6 +118,8 @@ def opening_of(
         enabled=claims.get(spec.id, {}),
         timeout=settings.timeout,
         sleep=settings.sleep,
+        allow_commands=settings.allow_commands,
+        environ=settings.environ,
     )
 
 

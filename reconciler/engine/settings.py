@@ -29,7 +29,7 @@ class Settings:
     how long an apply waits for another one; ``notice`` is called with what a person may want to know
     meanwhile. ``commit`` is what the files are of, where that is known. ``settles``: what starts waits for
     ``policy.settle``, as in the loop; ``counts_back``: for so many seconds what was done counts towards
-    the thresholds of later passes.
+    the thresholds of later passes. ``allow_commands``: programs that the files choose may be started.
     """
 
     files: tuple[str, ...]
@@ -43,6 +43,7 @@ class Settings:
     commit: str | None = None
     settles: bool = False
     counts_back: float = 0.0
+    allow_commands: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     now: Callable[[], datetime] = utc_now
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

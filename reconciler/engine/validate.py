@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from reconciler import __version__
@@ -12,7 +12,8 @@ from reconciler.engine.policy import policy_concerns
 from reconciler.engine.runtimes import runtime_owners
 from reconciler.engine.settings import utc_now
 from reconciler.exchanges import registry
-from reconciler.model.report import Concern, Validation, concern_of, concerns_of, in_file_order
+from reconciler.model.desired import Desired
+from reconciler.model.report import Concern, Validation, Weight, concern_of, concerns_of, in_file_order
 from reconciler.secrets.credentials import inspect_all
 from reconciler.secrets.owned import inspect_owners
 
@@ -35,7 +36,23 @@ def validate(files: Sequence[str], *, now: Callable[[], datetime] = utc_now) -> 
     found_too = inspect_owners(runtime_owners(desired), policy=desired.policy)
     errors = (error for errors in (*found.values(), *found_too.values()) for error in errors)
     of_secrets = (concern for error in errors for concern in concerns_of(error))
-    return _validation(named, (*policy_concerns(desired), *guard_concerns(desired, now()), *of_secrets))
+    of_files = (*policy_concerns(desired), *guard_concerns(desired, now()), *command_concerns(desired))
+    return _validation(named, (*of_files, *of_secrets))
+
+
+def command_concerns(desired: Desired) -> Iterator[Concern]:
+    """Advice for each runtime that is a command: nothing in the files can tell whether it will be started."""
+    for spec in desired.runtimes.values():
+        if "command" in spec.options:
+            yield Concern(
+                code="command-from-files",
+                message=f"the runtime {spec.id} is a program that these files choose; "
+                "it is started only where the operator gives --allow-commands",
+                fix="give it where all who can change the files may run programs; "
+                "else the runtime stays unknown, and nothing starts on it",
+                mark=spec.marks.get("command", spec.mark),
+                weight=Weight.ADVICE,
+            )
 
 
 def _validation(files: tuple[str, ...], concerns: Iterable[Concern]) -> Validation:

@@ -20,6 +20,7 @@ class RuntimeFailureKind(StrEnum):
     WRONG_BOT = "runtime_wrong_bot"
     UNEXPECTED_ANSWER = "runtime_unexpected_answer"
     LOCKED = "runtime_locked"
+    NOT_ALLOWED = "runtime_not_allowed"
 
 
 Kind = RuntimeFailureKind
@@ -62,9 +63,17 @@ RUNTIME_KINDS: Final[Mapping[Kind, KindText]] = MappingProxyType(
         ),
         Kind.LOCKED: KindText(
             title="Credentials not readable",
-            cause="The runtime's secret file could not be opened here, so the runtime was not asked.",
+            cause="The runtime's secret file could not be opened here, or holds something else than its type "
+            "needs, so the runtime was not asked.",
             fix="`reconcile validate` says what is wrong with the file, `reconcile doctor` what with this "
             "machine.",
+        ),
+        Kind.NOT_ALLOWED: KindText(
+            title="Not allowed here",
+            cause="The runtime is a command that the files choose, and whoever runs this tool did not allow "
+            "such commands.",
+            fix="If everybody who can change the files may run programs on this machine, give "
+            "`--allow-commands`.",
         ),
     }
 )

@@ -234,6 +234,12 @@ def _proxied(_old: object, new: object) -> Judgement:
     return NEUTRAL if new is None else up("signed requests go through this proxy")
 
 
+def _command(_old: object, new: object) -> Judgement:
+    if new is None:
+        return down("this program is no longer run")
+    return up("this program is run where the operator allows commands")
+
+
 def _recipients(_old: object, new: object) -> Judgement:
     """The leaf that stands where no recipient is named."""
     if new is None:
@@ -249,6 +255,7 @@ def _rules(*rows: tuple[str, Rule]) -> tuple[tuple[re.Pattern[str], Rule], ...]:
 _OF_ITSELF: Final = {
     "connections": re.compile(r"attestations\..+\.on"),
     "egress": re.compile("proxy"),
+    "runtimes": re.compile("command"),
 }
 
 _SUSPEND: Final = (r"suspend\.until", _suspended)
@@ -267,6 +274,7 @@ _RULES: Final = {
     "egress": _rules(("addresses", _members("addresses")), ("proxy", _proxied), _SUSPEND),
     "runtimes": _rules(
         ("type|url|credentials", _always("strategies run elsewhere")),
+        ("command", _command),
         ("insecure_http", _ranked("what others can read on the way", (False, True), unknown=0)),
         ("mode", _ranked("the money at risk", ("dry_run", None, "live"), unknown=1)),
         _SUSPEND,

@@ -31,6 +31,7 @@ _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 2.0
 _UNAUTHORISED: Final = frozenset({401, 403})
 _SAFE: Final = frozenset({"GET", "HEAD"})
+_JSON: Final = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,21 +58,30 @@ class Http:
 
         Raise as :meth:`send`.
         """
-        async for attempt in _attempts():
+        async for attempt in attempts():
             with attempt:
                 return await self.send("GET", path, headers=headers)
         raise AssertionError("an attempt either returns or raises")
 
     async def send(
-        self, method: str, path: str, *, body: Json = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json = None,
+        headers: Mapping[str, str] | None = None,
+        call: str = "",
     ) -> Json:
         """The JSON of a success (2xx), ``None`` where it has no content. Sent exactly once.
+
+        ``body`` is sent as JSON; bytes are JSON already, and sent as they are, since they may be signed.
+        ``call`` is what messages name it, where method and path say too little.
 
         Raises:
             RuntimeFailed: ``untouched`` only where the request surely had no effect: nothing was sent,
                 it was refused (4xx), or it was one that has none.
         """
-        call = f"{method} {path.partition('?')[0]}"
+        call = call or f"{method} {path.partition('?')[0]}"
         safe = method in _SAFE
         reply = await self._exchange(method, path, body, headers or {}, call)
         if reply.status in _UNAUTHORISED:
@@ -103,8 +113,9 @@ class Http:
             async with self._opened().request(
                 method,
                 self._url + path,
-                json=body,
-                headers=dict(headers),
+                data=body if isinstance(body, bytes) else None,
+                json=None if isinstance(body, bytes) else body,
+                headers={**(_JSON if isinstance(body, bytes) else {}), **headers},
                 allow_redirects=False,
             ) as response:
                 return _Reply(status=response.status, body=await _read(response, call, untouched=safe))
@@ -139,7 +150,8 @@ class Http:
         return self._session
 
 
-def _attempts() -> AsyncIterable[stamina.Attempt]:
+def attempts() -> AsyncIterable[stamina.Attempt]:
+    """Up to three attempts at what changes nothing, with a wait after each one that nothing answered."""
     import stamina  # noqa: PLC0415 - as above
 
     return stamina.retry_context(

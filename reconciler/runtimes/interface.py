@@ -61,6 +61,8 @@ class Opening:
     ``wanted`` are git's strategies on it and ``enabled`` what this tool enabled on it, by strategy id:
     a runtime that knows bots by names of its own finds theirs in these. ``credentials`` holds every
     field that the type needs. ``timeout`` is in seconds for one request; ``sleep`` waits between two looks.
+    ``allow_commands``: the operator lets programs be started that the files choose, which see of
+    ``environ`` what their driver lets them.
     """
 
     spec: RuntimeSpec
@@ -70,6 +72,8 @@ class Opening:
     credentials: Mapping[str, Secret] = field(default_factory=dict)
     timeout: float = 10.0
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    allow_commands: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

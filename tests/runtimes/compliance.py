@@ -96,9 +96,11 @@ class Wire:
                 raise web.HTTPTemporaryRedirect(f"{self.elsewhere}{request.path}")
             case "down":
                 request.transport.abort()
+                return web.Response()
             case "lost" if request.method != "GET" and "token" not in request.path:
                 await self._handle(request)
                 request.transport.abort()
+                return web.Response()
         return await self._handle(request)
 
 

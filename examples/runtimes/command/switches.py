@@ -1,0 +1,42 @@
+"""A program for `type: command`: FOLDER/<strategy>.json says whether it may run, and your bots look there."""
+
+import fcntl
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def obey(folder, asked):
+    held = {file.stem: json.loads(file.read_text()) for file in folder.glob("*.json")}
+    if asked["action"] == "observe":
+        return {"strategies": held}
+    last = folder / "token"
+    token = int(last.read_text()) if last.exists() else 0
+    name, old = asked["strategy"], held.get(asked["strategy"], {"enabled": False})
+    if asked["action"] == "disable":  # always: a stop waits for nobody
+        wanted = {**old, "enabled": False}
+    elif asked["token"] < token:
+        return {"refused": "token"}
+    elif asked["action"] == "change" and not old["enabled"]:
+        return {"refused": "other"}
+    else:
+        wanted = {"enabled": True, "connection": asked["connection"], "parameters": asked["parameters"]}
+    put(last, str(max(token, asked["token"])))
+    if wanted != old:
+        put(folder / f"{name}.json", json.dumps(wanted))
+    return {"done": True}
+
+
+def put(file, text):
+    """All of it or nothing, whenever the machine stops."""
+    new = file.with_suffix(".new")
+    new.write_text(text)
+    os.replace(new, file)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    lock = os.open(folder, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # one request at a time
+    print(json.dumps(obey(folder, json.load(sys.stdin))))
