@@ -17,6 +17,7 @@ from reconciler.planning import decide
 from reconciler.planning.digest import digest
 from reconciler.planning.gate import Judge, Permits, gate
 from reconciler.planning.guard import NO_GUARDS, Guards, guard
+from reconciler.planning.positions import with_positions
 
 Runtimes: TypeAlias = Mapping[str, Mapping[str, RunningStrategy] | None]
 """What every runtime holds by strategy id; ``None`` for a runtime that could not be read."""
@@ -92,7 +93,7 @@ def make_plan(
         runs_on=view.where_it_runs,
         guards=guards,
     )
-    actions = tuple(sorted(guarded, key=_place))
+    actions = tuple(with_positions(action, runtimes) for action in sorted(guarded, key=_place))
     chosen = tuple(sorted(view.targets))
     return Plan(
         actions=actions,

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn, TypeGuard
 
 from reconciler.model.errors import RuntimeFailed
 from reconciler.model.runtime_kinds import RUNTIME_KINDS, RuntimeFailureKind
+
+#: Characters of a name that a runtime tells. What it tells is shown to people, and may be anything.
+LONGEST: Final = 120
+
+
+def _is_text(value: object, most: int) -> TypeGuard[str]:
+    return isinstance(value, str) and len(value) <= most and value.isprintable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +37,10 @@ class Fields:
             cls(call, {}, untouched).refuse("is no object")
         return cls(call, answer, untouched)
 
-    def text(self, name: str, default: str | None = None) -> str:
-        """A text, perhaps an empty one; ``default`` where the field is not there."""
+    def text(self, name: str, default: str | None = None, *, most: int = LONGEST) -> str:
+        """A printable text of at most ``most`` characters; ``default`` where the field is not there."""
         value = self.answer.get(name, default)
-        return value if isinstance(value, str) else self.refuse(f"has no text `{name}`")
+        return value if _is_text(value, most) else self.refuse(f"has no text `{name}`")
 
     def flag(self, name: str, default: bool | None = None) -> bool:
         """True or false; ``default`` where the field is not there."""
@@ -40,16 +48,16 @@ class Fields:
         return value if isinstance(value, bool) else self.refuse(f"has no true or false `{name}`")
 
     def number(self, name: str) -> int | float | None:
-        """A number, or ``None`` where the field is null or not there."""
+        """A finite number, or ``None`` where the field is null or not there."""
         value = self.answer.get(name)
         if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-            return value
+            return value if value is None or math.isfinite(value) else self.refuse(f"has no number `{name}`")
         return self.refuse(f"has no number `{name}`")
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """A list of texts."""
+        """A list of printable texts, each of at most :data:`LONGEST` characters."""
         value = self.answer.get(name)
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        if isinstance(value, list) and all(_is_text(item, LONGEST) for item in value):
             return tuple(value)
         return self.refuse(f"has no list of texts `{name}`")
 

@@ -15,7 +15,8 @@ from reconciler.runtimes.fields import Fields
 from reconciler.runtimes.http import Http, Json
 
 #: What a token consists of; anything else must not get into a header.
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_.~+/=-]{1,4096}")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_.~+/=-]+")
+_LONGEST_TOKEN: Final = 4096
 
 
 class FreqtradeLogin:
@@ -84,4 +85,8 @@ def _bearer(token: Secret) -> dict[str, str]:
 def _token(answer: Json, call: str, name: str) -> Secret:
     """A token out of an answer. A login changes nothing, so whatever is wrong leaves the bot untouched."""
     fields = Fields.of(call, answer)
-    return Secret(token) if _TOKEN.fullmatch(token := fields.text(name)) else fields.refuse(f"has no {name}")
+    return (
+        Secret(token)
+        if _TOKEN.fullmatch(token := fields.text(name, most=_LONGEST_TOKEN))
+        else fields.refuse(f"has no {name}")
+    )

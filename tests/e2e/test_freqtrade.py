@@ -233,7 +233,9 @@ def stopped_by_hand(scene: Scene) -> None:
 @step("disabled in git: entries paused, its positions are kept and managed")
 def disabled_in_git(scene: Scene) -> None:
     scene.in_git(enabled=False)
-    assert (outcomes(scene.apply()), scene.bot.state()) == ([("disable", "done")], "paused")
+    report = scene.apply()
+    assert (outcomes(report), scene.bot.state()) == ([("disable", "done")], "paused")
+    assert "2 positions stay open: BTC/USDT, ETH/USDT" in report["plan"]["actions"][0]["reason"]
     assert scene.bot.trades() == ["BTC/USDT", "ETH/USDT"]
 
 

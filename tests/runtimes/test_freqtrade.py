@@ -227,7 +227,14 @@ async def test_a_web_server_without_a_bot_is_not_the_bot(stand, bot):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("exchange", 7), ("dry_run", "no"), ("trading_mode", "moon"), ("max_open_trades", "2")],
+    [
+        ("exchange", 7),
+        ("exchange", "x" * 121),
+        ("strategy", "a\x1b[31mb"),
+        ("dry_run", "no"),
+        ("trading_mode", "moon"),
+        ("max_open_trades", "2"),
+    ],
 )
 async def test_a_field_of_another_kind_is_never_guessed(stand, bot, name, value):
     bot.config[name] = value
