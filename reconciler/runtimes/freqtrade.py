@@ -246,8 +246,12 @@ class Freqtrade:
 
     async def _heartbeat(self) -> datetime | None:
         """When its loop last came round; ``None`` while it never has."""
-        stamp = (await self._get("/health")).number("last_process_ts")
-        return None if stamp is None else datetime.fromtimestamp(stamp, UTC)
+        health = await self._get("/health")
+        stamp = health.number("last_process_ts")
+        try:
+            return None if stamp is None else datetime.fromtimestamp(stamp, UTC)
+        except (ValueError, OverflowError, OSError):
+            return health.refuse("names a moment that no calendar has")
 
     async def _get(self, path: str) -> Fields:
         return Fields.of(f"GET {path}", await self._login.call("GET", f"/api/v1{path}"))

@@ -85,8 +85,5 @@ def _bearer(token: Secret) -> dict[str, str]:
 def _token(answer: Json, call: str, name: str) -> Secret:
     """A token out of an answer. A login changes nothing, so whatever is wrong leaves the bot untouched."""
     fields = Fields.of(call, answer)
-    return (
-        Secret(token)
-        if _TOKEN.fullmatch(token := fields.text(name, most=_LONGEST_TOKEN))
-        else fields.refuse(f"has no {name}")
-    )
+    token = fields.text(name, most=_LONGEST_TOKEN)
+    return Secret(token) if _TOKEN.fullmatch(token) else fields.refuse(f"has no `{name}`")

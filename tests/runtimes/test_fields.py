@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from reconciler.model.errors import RuntimeFailed
@@ -23,7 +25,7 @@ def test_an_answer_that_is_no_object(answer):
     [
         *((lambda f: f.text("x"), one) for one in (None, 7, ["a"], "a\nb", "\x1b[0m", "x" * (LONGEST + 1))),
         *((lambda f: f.flag("x"), one) for one in (None, 0, 1, "true")),
-        *((lambda f: f.number("x"), one) for one in ("1", True, [1])),
+        *((lambda f: f.number("x"), one) for one in ("1", True, [1], math.inf, math.nan)),
         *((lambda f: f.texts("x"), one) for one in (None, "abc", [1], ["a\x00"], {"a": 1})),
     ],
 )

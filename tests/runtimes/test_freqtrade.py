@@ -210,6 +210,11 @@ async def test_a_version_that_is_too_old_or_not_told_is_not_read(stand, bot, ver
     assert (await failure(stand.open().read())).kind is Kind.WRONG_VERSION
 
 
+async def test_a_moment_that_no_calendar_has_is_refused(stand, bot):
+    bot.process = 10**18
+    assert (await failure(stand.open().read())).kind is Kind.UNEXPECTED_ANSWER
+
+
 async def test_a_bot_of_2024_tells_less(stand, bot):
     """Its wheel says so: no margin mode and no demo environment in ``show_config``."""
     bot.version = "2024.1"
