@@ -35,6 +35,7 @@ from reconciler.output.words import counted
     options.state,
     options.sops,
     options.allow_commands,
+    options.kubeconfig,
     options.notify_file,
     options.text_or_json,
 )
@@ -54,6 +55,7 @@ def command(
     state: str,
     sops: str | None,
     allow_commands: bool,
+    kubeconfigs: tuple[str, ...],
     notify_file: str | None,
     output: str,
 ) -> None:
@@ -74,7 +76,12 @@ def command(
         raise UsageError("nothing was done: there is nobody to ask", hint="add --yes")
     where = configuration(files, must_exist=False)
     with settings_from(
-        endpoints=(), files=where, state=state, sops=sops, allow_commands=allow_commands
+        endpoints=(),
+        kubeconfigs=kubeconfigs,
+        files=where,
+        state=state,
+        sops=sops,
+        allow_commands=allow_commands,
     ) as settings:
         if listing:
             told = lockdown_lift.in_force(settings)

@@ -58,6 +58,13 @@ endpoint = option(
     metavar="ID=URL",
     help="Send an exchange's requests elsewhere: mexc=http://127.0.0.1:9001. Plain HTTP only to loopback.",
 )
+kubeconfig = option(
+    "--kubeconfig",
+    "kubeconfigs",
+    multiple=True,
+    metavar="[ID=]PATH[:CONTEXT]",
+    help="For runtimes of type kubernetes, or for one: the kubeconfig. [default: the cluster of this pod]",
+)
 state = option(
     "--state",
     metavar="URL",

@@ -79,6 +79,7 @@ class Root(LazyGroup):
 @options.lock_timeout
 @options.sops
 @options.endpoint
+@options.kubeconfig
 @options.timeout
 @options.parallel
 @options.allow_commands

@@ -15,6 +15,7 @@ from reconciler.cli.passwords import passwords
 from reconciler.engine.settings import Settings
 from reconciler.live.endpoints import parse_endpoints
 from reconciler.output.progress import ProgressLine
+from reconciler.runtimes.kubeconfig import parse_kubeconfigs
 
 T = TypeVar("T")
 
@@ -42,6 +43,7 @@ async def _ending_on(numbers: tuple[signal.Signals, ...], work: Coroutine[Any, A
 def settings_from(
     *,
     endpoints: tuple[str, ...],
+    kubeconfigs: tuple[str, ...] = (),
     verbose: bool = False,
     **chosen: Any,  # noqa: ANN401 - the other fields of Settings
 ) -> Iterator[Settings]:
@@ -60,6 +62,7 @@ def settings_from(
 
         yield Settings(
             endpoints=parse_endpoints(list(endpoints)),
+            kubeconfigs=parse_kubeconfigs(kubeconfigs),
             progress=progress,
             notice=notice,
             redactor=redactor,

@@ -59,5 +59,5 @@ def runtime_findings(desired: Desired, holdings: Holdings) -> tuple[Finding, ...
     return tuple(
         judge_runtime(spec, holdings.failures.get(spec.id), read=holdings.held.get(spec.id) is not None)
         for spec in sorted(desired.runtimes.values(), key=lambda one: one.id)
-        if spec.url is not None or holdings.held.get(spec.id) is None
+        if spec.type != "ledger" or holdings.held.get(spec.id) is None
     )

@@ -28,7 +28,12 @@ def read_sound(files: Sequence[str], where: Files | None = None) -> Loaded:
     # With other problems about, a waiver may seem to name nothing because something could not be read.
     if loaded.problems:
         return loaded
-    found = (*_waivers(loaded.desired), *_crowds(loaded.desired), *_settings(loaded.desired))
+    found = (
+        *_waivers(loaded.desired),
+        *_crowds(loaded.desired),
+        *_settings(loaded.desired),
+        *_places(loaded.desired),
+    )
     return replace(loaded, problems=found)
 
 
@@ -79,3 +84,30 @@ def _settings(desired: Desired) -> Iterator[Problem]:
                     message=f"a {runtime.type} runtime takes no such setting of {strategy.id}",
                     fix=f"write {' or '.join(sorted(known))}, or leave it out" if known else "leave it out",
                 )
+
+
+def _places(desired: Desired) -> Iterator[Problem]:
+    """Strategies, on or off, that do not say which bot they are, or are the same one as another."""
+    taken: dict[tuple[str, str], str] = {}
+    for strategy in sorted(desired.strategies.values(), key=lambda one: one.mark):
+        runtime = desired.runtimes[strategy.runtime]
+        place, mark = TYPES[runtime.type].place, strategy.marks.get("settings", strategy.mark)
+        if place is None:
+            continue
+        try:
+            told = place(runtime, strategy.parameters)
+        except ValueError as error:
+            yield Problem(
+                mark=mark,
+                code="bot-not-named",
+                message=f"{strategy.id} does not say what it is in {runtime.id}: {error}",
+                fix=f"docs/runtimes/{runtime.type}.md shows how",
+            )
+            continue
+        if taken.setdefault((runtime.id, told), strategy.id) != strategy.id:
+            yield Problem(
+                mark=mark,
+                code="bot-taken",
+                message=f"{told} already is {taken[runtime.id, told]}: which of the two does it run?",
+                fix="give each strategy a bot of its own",
+            )

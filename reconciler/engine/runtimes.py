@@ -119,7 +119,9 @@ def opening_of(
         timeout=settings.timeout,
         sleep=settings.sleep,
         allow_commands=settings.allow_commands,
+        kubeconfig=settings.kubeconfigs.get(spec.id, settings.kubeconfigs.get("")),
         environ=settings.environ,
+        learn=settings.redactor.add,
     )
 
 

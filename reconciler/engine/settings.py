@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from reconciler.runtimes.kubeconfig import Kubeconfig
 from reconciler.secrets.redact import Redactor
 
 Progress = Callable[[int, int], None]
@@ -24,7 +25,8 @@ class Settings:
     """One run's settings.
 
     ``state`` is empty for a run that needs none. ``endpoints`` maps ``mexc`` or ``kucoin.futures``
-    to a base URL; ``timeout`` is in seconds for one request; ``targets`` are ids of connections or
+    to a base URL; ``kubeconfigs`` are by the id of a runtime, ``""`` for all others. ``timeout`` is in
+    seconds for one request; ``targets`` are ids of connections or
     strategies; ``redactor`` learns every secret that the run decrypts. ``lock_timeout`` is in seconds,
     how long an apply waits for another one; ``notice`` is called with what a person may want to know
     meanwhile. ``commit`` is what the files are of, where that is known. ``settles``: what starts waits for
@@ -36,6 +38,7 @@ class Settings:
     state: str = ""
     sops: str | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
+    kubeconfigs: Mapping[str, Kubeconfig] = field(default_factory=dict)
     timeout: float = 10.0
     max_parallel: int = 64
     targets: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -13,6 +13,8 @@ from reconciler.model.runtime_kinds import RUNTIME_KINDS
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 
 if TYPE_CHECKING:
+    import ssl
+
     import aiohttp
     import stamina
 
@@ -45,22 +47,26 @@ class Http:
 
     TLS certificates are verified. No redirect is followed, no cookie kept, and no proxy of the
     environment used: credentials go to the url that the secret file names, and nowhere else. Messages
-    name our own method and path; nothing that the other side said, and no header, is in them.
+    name our own method and path; nothing that the other side said, and no header, is in them. ``tls``
+    verifies the server, where not those verify it that the machine trusts.
     """
 
-    def __init__(self, url: str, *, timeout: float) -> None:
+    def __init__(self, url: str, *, timeout: float, tls: ssl.SSLContext | None = None) -> None:
         self._url = url.rstrip("/")
         self._timeout = timeout
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
-    async def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> Json:
+    async def get(
+        self, path: str, *, headers: Mapping[str, str] | None = None, answers: Collection[int] = ()
+    ) -> Json:
         """The JSON of a success. Asked up to three times where nothing answers, as asking changes nothing.
 
         Raise as :meth:`send`.
         """
         async for attempt in attempts():
             with attempt:
-                return await self.send("GET", path, headers=headers)
+                return await self.send("GET", path, headers=headers, answers=answers)
         raise AssertionError("an attempt either returns or raises")
 
     async def send(
@@ -71,11 +77,13 @@ class Http:
         body: Json = None,
         headers: Mapping[str, str] | None = None,
         call: str = "",
+        answers: Collection[int] = (),
     ) -> Json:
         """The JSON of a success (2xx), ``None`` where it has no content. Sent exactly once.
 
         ``body`` is sent as JSON; bytes are JSON already, and sent as they are, since they may be signed.
-        ``call`` is what messages name it, where method and path say too little.
+        ``call`` is what messages name it, where method and path say too little. What the statuses in
+        ``answers`` come with is given as well: for an API whose refusals say what they are.
 
         Raises:
             RuntimeFailed: ``untouched`` only where the request surely had no effect: nothing was sent,
@@ -84,6 +92,8 @@ class Http:
         call = call or f"{method} {path.partition('?')[0]}"
         safe = method in _SAFE
         reply = await self._exchange(method, path, body, headers or {}, call)
+        if reply.status in answers:
+            return _json(reply, call, untouched=safe)
         if reply.status in _UNAUTHORISED:
             raise _failed(Kind.UNAUTHORISED, f"{call} was answered {reply.status}", reply, untouched=True)
         if 300 <= reply.status < 400:  # noqa: PLR2004 - the redirects
@@ -92,11 +102,7 @@ class Http:
         if reply.status >= 400:  # noqa: PLR2004 - refusals and troubles of the server
             untouched = safe or reply.status < 500  # noqa: PLR2004 - the server itself is in trouble
             raise _failed(Kind.REFUSED, f"{call} was answered {reply.status}", reply, untouched=untouched)
-        try:
-            return json.loads(reply.body) if reply.body else None
-        except (ValueError, RecursionError):
-            told = f"{call} was answered with something else than JSON"
-            raise _failed(Kind.UNEXPECTED_ANSWER, told, reply, untouched=safe) from None
+        return _json(reply, call, untouched=safe)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -117,6 +123,7 @@ class Http:
                 json=None if isinstance(body, bytes) else body,
                 headers={**(_JSON if isinstance(body, bytes) else {}), **headers},
                 allow_redirects=False,
+                ssl=self._tls or True,
             ) as response:
                 return _Reply(status=response.status, body=await _read(response, call, untouched=safe))
         except aiohttp.ClientConnectorCertificateError:
@@ -165,6 +172,14 @@ def attempts() -> AsyncIterable[stamina.Attempt]:
 
 def _curable(error: Exception) -> bool:
     return isinstance(error, RuntimeFailed) and error.kind is Kind.UNREACHABLE
+
+
+def _json(reply: _Reply, call: str, *, untouched: bool) -> Json:
+    try:
+        return json.loads(reply.body) if reply.body else None
+    except (ValueError, RecursionError):
+        told = f"{call} was answered with something else than JSON"
+        raise _failed(Kind.UNEXPECTED_ANSWER, told, reply, untouched=untouched) from None
 
 
 async def _read(response: aiohttp.ClientResponse, call: str, *, untouched: bool) -> bytes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from reconciler.model.desired import RuntimeSpec, Strategy
 from reconciler.model.plan import InventoryItem, RunningStrategy
 from reconciler.model.secret import Secret
+from reconciler.runtimes.kubeconfig import Kubeconfig
 from reconciler.runtimes.ledger import LedgerRows
 
 READ_SECONDS: Final = 30.0
@@ -61,8 +62,9 @@ class Opening:
     ``wanted`` are git's strategies on it and ``enabled`` what this tool enabled on it, by strategy id:
     a runtime that knows bots by names of its own finds theirs in these. ``credentials`` holds every
     field that the type needs. ``timeout`` is in seconds for one request; ``sleep`` waits between two looks.
-    ``allow_commands``: the operator lets programs be started that the files choose, which see of
-    ``environ`` what their driver lets them.
+    ``allow_commands``: the operator lets programs be started that the files choose. ``kubeconfig`` is what
+    the operator named for it, and ``environ`` the environment of this process, of which each driver takes
+    what it needs; ``learn`` is told secrets that the runtime finds by itself, so that no output shows them.
     """
 
     spec: RuntimeSpec
@@ -73,7 +75,9 @@ class Opening:
     timeout: float = 10.0
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     allow_commands: bool = False
+    kubeconfig: Kubeconfig | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    learn: Callable[[Iterable[Secret]], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +86,8 @@ class RuntimeType:
 
     ``credentials`` are the fields of its secret file, none where it has no file. ``single``: it runs one
     strategy and no more. ``settings`` are the strategy settings that its driver understands, ``None``
-    where it takes any.
+    where it takes any. ``place`` tells which bot of the runtime a strategy with such parameters is, in
+    words, and raises ``ValueError`` where they do not say; no two strategies can be the same bot.
     """
 
     name: str
@@ -90,3 +95,4 @@ class RuntimeType:
     credentials: tuple[str, ...] = ()
     single: bool = False
     settings: frozenset[str] | None = None
+    place: Callable[[RuntimeSpec, Mapping[str, Any]], str] | None = None

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.model.errors import ConfigError, Problem
-from reconciler.runtimes import command, freqtrade, webhook
+from reconciler.runtimes import command, freqtrade, kubernetes, webhook
 from reconciler.runtimes.interface import Opening, Runtime, RuntimeType
 from reconciler.runtimes.ledger import Ledger
 
@@ -17,6 +17,7 @@ TYPES: Final[Mapping[str, RuntimeType]] = MappingProxyType(
         for one in (
             command.TYPE,
             freqtrade.TYPE,
+            kubernetes.TYPE,
             RuntimeType(name="ledger", open=lambda opening: Ledger(opening.spec.id, opening.state)),
             webhook.TYPE,
         )

@@ -277,6 +277,9 @@ SOUND_DOCUMENT["runtimes"]["ft-eu"] = schema.schema()["$defs"]["freqtradeRuntime
     "disable": "stop",
     "insecure_http": True,
 }
+SOUND_DOCUMENT["runtimes"]["k8s"] = schema.schema()["$defs"]["kubernetesRuntime"]["examples"][0] | {
+    "replicas_in_git": "ignore"
+}
 SOUND_DOCUMENT["connections"]["inline-one"] = {
     "name": "Inline",
     "exchange": "kucoin",

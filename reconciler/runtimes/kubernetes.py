@@ -1,0 +1,286 @@
+"""Strategies as Deployments or StatefulSets of one namespace: scaled to 1 they run, to 0 they do not.
+
+Only the ``scale`` subresource is needed. Where the operator also lets this tool read workloads and
+autoscalers it waits for a pod that is ready, and starts nothing of which another sets the replicas.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from reconciler.model.desired import RuntimeSpec
+from reconciler.model.errors import RuntimeFailed
+from reconciler.model.plan import RunningStrategy
+from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
+from reconciler.runtimes.interface import Opening, RuntimeType
+from reconciler.runtimes.kubernetes_access import SERVICE_ACCOUNT, in_cluster
+from reconciler.runtimes.kubernetes_api import Api, Scale, Workload, failed
+
+#: How often, and how far apart in seconds, a workload is looked at until it is as it was told to be. A pod
+#: has 30 seconds to stop by default; to start it may have to be pulled.
+LOOKS: Final = 50
+PAUSE: Final = 2.0
+
+#: How often an act is tried that meets a change by somebody else.
+_TRIES: Final = 5
+
+#: How many workloads are read at once: API servers share out what they answer at a time.
+_AT_ONCE: Final = 10
+
+_FORBIDDEN: Final = 403
+
+
+class Kubernetes:
+    """The workloads of one namespace that git, or what this tool enabled, names; no others are looked for.
+
+    A workload that is not there is told as nothing, and starting it is refused. One of several that this
+    tool may not read is told as unknown, so that the others can still be stopped.
+    """
+
+    def __init__(self, opening: Opening, service_account: Path = SERVICE_ACCOUNT) -> None:
+        self._opening = opening
+        self._service_account = service_account
+        self._ignores_git = opening.spec.options.get("replicas_in_git") == "ignore"
+        self._holders = _holders(opening)
+        self._judged: dict[Workload, str | None] = {}
+        self._opened: Api | None = None
+
+    async def read(self) -> Mapping[str, RunningStrategy]:
+        """Each strategy whose workload is there. One with any pod runs, whatever it is scaled to."""
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def look(workload: Workload) -> Scale | RuntimeFailed | None:
+            async with gate:
+                return await self._readable(workload)
+
+        workloads = sorted(self._holders)
+        seen = dict(zip(workloads, await asyncio.gather(*map(look, workloads)), strict=True))
+        refusals = [one for one in seen.values() if isinstance(one, RuntimeFailed)]
+        if refusals and len(refusals) == len(seen):
+            raise refusals[0]
+        held: dict[str, RunningStrategy] = {}
+        for workload, scale in seen.items():
+            self._judge(workload, scale)
+            if scale is not None:
+                _join(held, self._holders[workload], _runs(scale))
+        return held
+
+    async def enable(
+        self, strategy: str, parameters: Mapping[str, Any], *, connection: str, token: int
+    ) -> None:
+        """Scale its workload to 1, and wait for a pod.
+
+        One that is another by now than was read in this pass, of which pods are still stopping, or whose
+        replicas another sets, is not started.
+        """
+        del connection, token
+        workload = _named(parameters)
+        for _ in range(_TRIES):
+            scale = await self._same(workload)
+            if scale.wanted > 0 or await self._started(workload, scale):
+                break
+        else:
+            raise failed(Kind.REFUSED, f"{workload} changes faster than it can be scaled")
+        self._holders[workload] = strategy
+        with _in_doubt():
+            await self._until(workload, self._is_ready, running=True)
+
+    async def change(
+        self, strategy: str, parameters: Mapping[str, Any], *, connection: str, token: int
+    ) -> None:
+        """Take note of new parameters: what a pod trades stands in the workload, which this tool never edits.
+
+        Another connection, or another workload, is refused: the pods that run go on with the old one.
+        """
+        del token
+        mine = self._opening.enabled.get(strategy)
+        if mine is None:
+            return
+        old, new = _workload(mine.parameters), _workload(parameters)
+        if mine.connection != connection or old != new:
+            what = f"to the key of {connection}" if mine.connection != connection else f"to {new}"
+            raise failed(
+                Kind.REFUSED,
+                f"{old} cannot move {what} while it runs: write `enabled: false`, apply, change what has to "
+                "change, then enable the strategy again",
+            )
+
+    async def disable(self, strategy: str, *, token: int) -> None:
+        """Scale all that is its own to 0, whoever sets the replicas, and wait until no pod is left."""
+        del token
+        mine = sorted(workload for workload, holder in self._holders.items() if holder == strategy)
+        if not mine:
+            raise failed(Kind.WRONG_BOT, f"nobody knows any more which workload {strategy} was")
+        for workload in mine:
+            await self._stop(workload)
+        for workload in mine:
+            with _in_doubt():
+                await self._until(workload, self._is_gone, running=False)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._opened is not None:
+            await self._opened.close()
+
+    @property
+    def _api(self) -> Api:
+        """The API server of the operator's kubeconfig, else of the cluster that this pod is in."""
+        if self._opened is None:
+            chosen, spec = self._opening.kubeconfig, self._opening.spec
+            access = chosen.access() if chosen else in_cluster(self._opening.environ, self._service_account)
+            self._opened = Api(
+                access,
+                spec.options["namespace"],
+                timeout=self._opening.timeout,
+                learn=self._opening.learn,
+            )
+        return self._opened
+
+    async def _readable(self, workload: Workload) -> Scale | RuntimeFailed | None:
+        """Its scale, or that this tool may not read this one; anything else goes for all and is raised."""
+        try:
+            return await self._api.scale(workload)
+        except RuntimeFailed as error:
+            if error.status == _FORBIDDEN:
+                return error
+            raise
+
+    def _judge(self, workload: Workload, seen: Scale | RuntimeFailed | None) -> None:
+        """Remember the first look of the pass: the plan was made from it."""
+        if not isinstance(seen, RuntimeFailed):
+            self._judged.setdefault(workload, seen.uid if seen else None)
+
+    async def _same(self, workload: Workload) -> Scale:
+        """The workload that was read and judged in this pass. Raise for another."""
+        scale = await self._api.scale(workload)
+        if scale is None:
+            raise failed(Kind.WRONG_BOT, f"there is no {workload} in this namespace")
+        if self._judged.get(workload) != scale.uid:
+            raise failed(Kind.WRONG_BOT, f"{workload} is not the one that was read and judged in this pass")
+        return scale
+
+    async def _started(self, workload: Workload, scale: Scale) -> bool:
+        """Start it unless somebody has a say in it; ``False`` where it changed meanwhile."""
+        details, autoscaled = await asyncio.gather(
+            self._api.details(workload), self._api.autoscaled(workload)
+        )
+        if scale.pods or (details and details.stopping):
+            raise failed(Kind.REFUSED, f"pods of {workload} are still stopping: two must not trade at once")
+        if autoscaled:
+            raise failed(
+                Kind.REFUSED, f"an autoscaler sets the replicas of {workload}, and a bot must not run twice"
+            )
+        if details and details.owner and not self._ignores_git:
+            raise failed(
+                Kind.REFUSED,
+                f"{details.owner} sets the replicas of {workload} from git, and would undo each stop: leave "
+                "them out of what it applies (docs/runtimes/kubernetes.md)",
+            )
+        return await self._api.set_replicas(workload, 1, version=scale.version)
+
+    async def _stop(self, workload: Workload) -> None:
+        for _ in range(_TRIES):
+            scale = await self._api.scale(workload)
+            if scale is None or scale.wanted == 0 or await self._api.set_replicas(workload, 0):
+                return
+        raise failed(Kind.REFUSED, f"{workload} changes faster than it can be scaled")
+
+    async def _until(
+        self, workload: Workload, there: Callable[[Workload, Scale], Awaitable[bool]], *, running: bool
+    ) -> None:
+        """Return once it is as it was told to be. Raise where somebody undid that, or it takes too long."""
+        for _ in range(LOOKS):
+            scale = await self._api.scale(workload)
+            if scale is None and not running:
+                return
+            if scale is None or (scale.wanted > 0) is not running:
+                raise failed(
+                    Kind.REFUSED,
+                    f"{workload} was scaled back at once: something else, such as Flux, Argo CD or an "
+                    "autoscaler, sets its replicas",
+                )
+            if await there(workload, scale):
+                return
+            await self._opening.sleep(PAUSE)
+        what = "no pod of it became ready" if running else "its pods did not stop"
+        raise failed(Kind.REFUSED, f"{workload} was scaled, but {what} within {LOOKS * PAUSE:.0f} s")
+
+    async def _is_ready(self, workload: Workload, scale: Scale) -> bool:
+        """A pod is ready; where that may not be read, there is one."""
+        if scale.pods == 0:
+            return False
+        details = await self._api.details(workload)
+        return details is None or (details.current and details.ready > 0)
+
+    async def _is_gone(self, workload: Workload, scale: Scale) -> bool:
+        """No pod is left; those on their way out count where the cluster tells of them."""
+        if scale.pods:
+            return False
+        details = await self._api.details(workload)
+        return details is None or (details.current and details.stopping == 0)
+
+
+@contextmanager
+def _in_doubt() -> Iterator[None]:
+    """What fails after the workload was told something leaves open whether it did it."""
+    try:
+        yield
+    except RuntimeFailed as error:
+        raise RuntimeFailed(
+            error.message, kind=error.kind, untouched=False, hint=error.hint, status=error.status
+        ) from None
+
+
+def _holders(opening: Opening) -> dict[Workload, str]:
+    """The strategy that each workload is told under: under which it was started, else that of git.
+
+    One that git moved to another workload has both until the old one is off.
+    """
+    found: dict[Workload, str] = {}
+    started = {name: item.parameters for name, item in opening.enabled.items()}
+    wanted = {name: one.parameters for name, one in opening.wanted.items()}
+    both = {name: parameters for name, parameters in started.items() if name in wanted}
+    for claims in (wanted, started, both):  # the later outranks
+        for name, parameters in sorted(claims.items()):
+            workload = _workload(parameters)
+            if workload is not None:
+                found[workload] = name
+    return found
+
+
+def _join(held: dict[str, RunningStrategy], strategy: str, runs: bool | None) -> None:
+    """Add what one workload says to what the others of the same strategy did: one that runs is enough."""
+    before = held[strategy].enabled if strategy in held else False
+    told = True if True in (before, runs) else None if None in (before, runs) else False
+    held[strategy] = RunningStrategy(id=strategy, enabled=told, parameters=None)
+
+
+def _runs(scale: Scale | RuntimeFailed) -> bool | None:
+    return None if isinstance(scale, RuntimeFailed) else scale.wanted > 0 or scale.pods > 0
+
+
+def _workload(parameters: Mapping[str, Any]) -> Workload | None:
+    settings = parameters.get("settings")
+    return Workload.of(settings.get("workload")) if isinstance(settings, Mapping) else None
+
+
+def _named(parameters: Mapping[str, Any]) -> Workload:
+    workload = _workload(parameters)
+    if workload is None:
+        raise failed(Kind.WRONG_BOT, "the strategy names no workload in `settings.workload`")
+    return workload
+
+
+def place(spec: RuntimeSpec, parameters: Mapping[str, Any]) -> str:
+    """Which workload a strategy is. Raise ``ValueError`` where it names none."""
+    workload = _workload(parameters)
+    if workload is None:
+        raise ValueError("`settings.workload` must be deployment/NAME or statefulset/NAME")
+    return f"{workload} in the namespace {spec.options['namespace']}"
+
+
+TYPE: Final = RuntimeType(name="kubernetes", open=Kubernetes, settings=frozenset({"workload"}), place=place)
