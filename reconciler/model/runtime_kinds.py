@@ -63,8 +63,8 @@ RUNTIME_KINDS: Final[Mapping[Kind, KindText]] = MappingProxyType(
         ),
         Kind.LOCKED: KindText(
             title="Credentials not readable",
-            cause="The runtime's credentials, in its secret file or in the operator's kubeconfig, could not be "
-            "had here, or are not what its type needs, so it was not asked.",
+            cause="The runtime's credentials, in its secret file or in the operator's kubeconfig, could not "
+            "be had here, or are not what its type needs, so it was not asked.",
             fix="`reconcile validate` says what is wrong with the file, `reconcile doctor` what with this "
             "machine.",
         ),

@@ -49,7 +49,7 @@ class Kubeconfig:
 
     def access(self) -> Access:
         """How to reach the cluster. Raise ``RuntimeFailed`` where the file does not say, or not safely."""
-        file = Path(self.path).expanduser()
+        file = Path(self.path)
         return _Reader(file, self._document(file)).access(self.context)
 
     def _document(self, file: Path) -> Mapping[str, Any]:
@@ -94,7 +94,7 @@ class _Reader:
     """One document, read from ``file``: relative paths in it start at the folder of that."""
 
     def __init__(self, file: Path, document: Mapping[str, Any]) -> None:
-        self._folder = file.parent
+        self._folder = file.parent  # of ``~`` as well: what is read there is expanded then
         self._document = document
 
     def access(self, context: str) -> Access:

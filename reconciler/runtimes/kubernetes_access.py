@@ -105,12 +105,11 @@ def token_in(*, file: Path | None, text: str | None, what: str) -> Callable[[], 
 def read_bytes(file: Path, what: str) -> bytes:
     """The content of a file of the operator's. Raise ``RuntimeFailed``, which names it as ``what``."""
     try:
-        with file.open("rb") as opened:
+        with file.expanduser().open("rb") as opened:
             content = opened.read(_MOST + 1)
-    except OSError as error:
-        raise locked(
-            f"{what} cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None
+    except (OSError, ValueError, RuntimeError) as error:  # the latter two: no path, and no such user's home
+        why = getattr(error, "strerror", None) or "that is no path of a file"
+        raise locked(f"{what} cannot be read: {why}", "check the path and its permissions") from None
     if len(content) > _MOST:
         raise locked(f"{what} is too large to be one", "name another file")
     return content
