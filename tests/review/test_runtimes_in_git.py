@@ -111,3 +111,29 @@ def test_a_password_in_clear_fails_however_it_came_there(repo, bot):
     repo.write(FT, f"runtime: ft\nurl: {URL}\nusername: bot\npassword: hunter2hunter2hunter2\n")
     repo.commit()
     assert "not-a-secret-file" in repo.review().fails
+
+
+def test_another_namespace_or_workload_is_told_as_risk_and_so_is_who_may_undo_a_stop(repo):
+    name = "connections.yaml"
+    text = (repo.root / name).read_text()
+    head, _, tail = text.partition("strategies:\n")
+
+    def files(namespace, workload, more=""):
+        runtime = f"  k8s: {{type: kubernetes, namespace: {namespace}{more}}}\n"
+        connection = next(one for one in tail.splitlines() if "connection:" in one).split()[-1].strip(",}")
+        strategy = (
+            f"  in-k8s: {{name: x, connection: {connection}, runtime: k8s, enabled: false, "
+            f"pairs: [BTC/USDT], settings: {{workload: {workload}}}}}\n"
+        )
+        made = head.replace("runtimes:\n", f"runtimes:\n{runtime}")
+        repo.write(name, f"{made}strategies:\n{strategy}{tail}")
+
+    files("trading", "deployment/a")
+    repo.commit("a cluster")
+    repo.git("branch", "--force", "main")
+    files("other", "deployment/b", ", replicas_in_git: ignore")
+    repo.commit()
+    told = leaves(repo.review())
+    assert told["runtimes", "k8s", "namespace"] is Risk.UP
+    assert told["runtimes", "k8s", "replicas_in_git"] is Risk.UP
+    assert told["strategies", "in-k8s", "settings.workload"] is Risk.UP

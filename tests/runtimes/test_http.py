@@ -59,6 +59,25 @@ async def test_a_success_is_its_json(serve, client):
     ]
 
 
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+async def test_a_refusal_that_says_what_it_is_can_be_asked_for(serve, client, method):
+    async def answer(request):
+        return web.json_response({"code": 404}, status=404)
+
+    api = client(await serve(answer))
+    assert await api.send(method, "/x", answers={404}) == {"code": 404}
+    failed = await failure(api.send(method, "/x", answers={409}))
+    assert (failed.kind, failed.status) == (Kind.REFUSED, 404)
+
+
+async def test_a_refusal_that_was_asked_for_is_json_all_the_same(serve, client):
+    async def answer(request):
+        return web.Response(text="404 page not found", status=404)
+
+    failed = await failure(client(await serve(answer)).get("/x", answers={404}))
+    assert (failed.kind, failed.status) == (Kind.UNEXPECTED_ANSWER, 404)
+
+
 async def test_no_content_is_nothing(serve, client):
     async def answer(request):
         return web.Response(status=204)
