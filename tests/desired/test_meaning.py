@@ -125,6 +125,15 @@ MEANINGS = {
         ],
         [(20, 21, "plaintext-secret"), (20, 46, "plaintext-secret")],
     ),
+    "a secret among the arguments": (
+        [
+            (
+                "type: ledger",
+                f"type: command, command: [/x, -v, --api-token={CANARY}, --password, --token-file=/y]",
+            )
+        ],
+        [(13, 44, "plaintext-secret"), (13, 70, "plaintext-secret")],
+    ),
     "no secret file": ([(SECRET, "secrets/gone.sops.yaml")], [(11, 18, "secret-missing")]),
     "secret is a folder": ([(SECRET, "secrets/../secrets/.yaml")], [(11, 18, "secret-missing")]),
     "secret above": ([(SECRET, "../x.sops.yaml")], [(11, 18, "outside-tree")]),
@@ -190,6 +199,13 @@ def test_a_setting_that_is_on_or_off_is_no_secret(sound, desired):
     assert desired(
         change(sound, ("    enabled: true", "    enabled: true\n    settings: {use_password: true}"))
     )
+
+
+def test_a_webhook_of_another_machine_is_not_sent_to_in_clear(sound, write, problems):
+    write("", "secrets/h.sops.yaml")
+    hook = "type: webhook, credentials: secrets/h.sops.yaml, url: http://bots.example"
+    (problem,) = problems(change(sound, ("type: ledger", hook)))
+    assert problem.code == "insecure-http"
 
 
 def test_a_reference_suggests_the_nearest_id(sound, problems):

@@ -71,6 +71,30 @@ SHAPES = {
     "runtime unknown": ("type: ledger", "type: abacus", [(13, 17, "wrong-value")]),
     "runtime without url": ("type: ledger", "type: freqtrade", [(13, 3, "missing-field")] * 2),
     "runtime with url": ("type: ledger", "type: ledger, url: http://x", [(13, 25, "unknown-field")]),
+    "command a text": ("type: ledger", "type: command, command: /bin/x -a", [(13, 35, "wrong-type")]),
+    "command empty": ("type: ledger", "type: command, command: []", [(13, 35, "wrong-size")]),
+    "command of the tree": ("type: ledger", "type: command, command: [./x]", [(13, 36, "wrong-format")]),
+    "command by name": ("type: ledger", "type: command, command: [sh, -c]", [(13, 36, "wrong-format")]),
+    "command with a newline": (
+        "type: ledger",
+        'type: command, command: [/x, "a\\nb"]',
+        [(13, 40, "wrong-format")],
+    ),
+    "command for too long": (
+        "type: ledger",
+        "type: command, command: [/x], time_limit: 121s",
+        [(13, 53, "wrong-format")],
+    ),
+    "command with url": (
+        "type: ledger",
+        "type: command, command: [/x], url: http://x",
+        [(13, 41, "unknown-field")],
+    ),
+    "webhook without credentials": (
+        "type: ledger",
+        "type: webhook, url: https://x.example",
+        [(13, 3, "missing-field")],
+    ),
     "credentials a list": ("secrets/mexc-spot-main.sops.yaml", "[x]", [(11, 18, "wrong-type")]),
     "credentials absolute": ("credentials: secrets", "credentials: /etc", [(11, 18, "wrong-format")]),
     "credentials at home": ("credentials: secrets", "credentials: ~/x", [(11, 18, "wrong-format")]),
@@ -280,6 +304,8 @@ SOUND_DOCUMENT["runtimes"]["ft-eu"] = schema.schema()["$defs"]["freqtradeRuntime
 SOUND_DOCUMENT["runtimes"]["k8s"] = schema.schema()["$defs"]["kubernetesRuntime"]["examples"][0] | {
     "replicas_in_git": "ignore"
 }
+for KIND in ("webhookRuntime", "commandRuntime"):
+    SOUND_DOCUMENT["runtimes"][KIND.lower()] = schema.schema()["$defs"][KIND]["examples"][0]
 SOUND_DOCUMENT["connections"]["inline-one"] = {
     "name": "Inline",
     "exchange": "kucoin",

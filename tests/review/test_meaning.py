@@ -484,7 +484,11 @@ def test_what_can_lose_more_is_up_and_its_opposite_down(path, less, more):
         assert OPPOSITE[expected] not in risks
 
 
+PROGRAM = {"type": "command", "command": ["/usr/local/bin/bots"]}
 EITHER_WAY = [
+    ("runtimes/paper", PROGRAM, PROGRAM | {"command": ["/usr/local/bin/bots", "--all"]}),
+    ("runtimes/paper", PROGRAM, PROGRAM | {"command": ["/opt/bots"]}),
+    ("runtimes/paper", PROGRAM, {"type": "ledger"}),
     ("connections/c1/exchange", "mexc", "kucoin"),
     ("connections/c1/egress", "e1", "e2"),
     ("connections/c1/account", {"uid": "1"}, {"uid": "2"}),
@@ -506,6 +510,14 @@ def test_what_a_reviewer_must_see_is_up_whichever_way(path, one, other):
     for base, head in ((first, second), (second, first)):
         (change,) = between(base, head)
         assert UP in {risk for risk, _ in change.risks()}
+
+
+def test_a_program_that_is_new_in_the_files_is_a_risk_in_itself():
+    head = put(document(), "runtimes/new", PROGRAM)
+    (new,) = between(document(), head)
+    assert [(leaf.path, leaf.risk) for leaf in new.leaves if leaf.risk is not NONE] == [("command", UP)]
+    (gone,) = between(head, document())
+    assert UP not in {leaf.risk for leaf in gone.leaves}
 
 
 @pytest.mark.parametrize(

@@ -168,23 +168,13 @@ async def test_a_login_that_fails_behind_it_is_told_as_one():
     assert (kinds, untouched) == ({Kind.UNAUTHORISED}, [True, True, True])
 
 
-def gone(pid: int) -> bool:
-    """Whether a process runs no more; one that nobody has reaped yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
-
-
-#: Writes its process id and that of a child to a pipe, then both stay for good, whatever they are asked.
+#: Two processes that hold a pipe open, and stay for good, whatever they are asked.
 STAYS = """
 import signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-child = os.fork()
-if child:
-    pipe = os.open({pipe!r}, os.O_WRONLY)
-    os.write(pipe, f"{{os.getpid()}} {{child}}".encode())
-    os.close(pipe)
+pipe = os.open({pipe!r}, os.O_WRONLY)
+if os.fork():
+    os.write(pipe, b"s")
 while True:
     signal.pause()
 """
@@ -192,38 +182,49 @@ while True:
 
 @pytest.fixture
 def pipe(tmp_path):
-    path = tmp_path / "pids"
+    path = tmp_path / "held"
     os.mkfifo(path)
     return str(path)
 
 
+async def started(pipe):
+    """The other end of the pipe, once both processes are there; its end comes once both are gone."""
+    file = await asyncio.to_thread(open, pipe, "rb", buffering=0)
+    assert await asyncio.to_thread(file.read, 1) == b"s"
+    return file
+
+
+async def gone(file):
+    with file:
+        return await asyncio.to_thread(file.read) == b""
+
+
 async def test_one_that_is_too_slow_is_ended_with_all_that_it_started(pipe):
-    given = replace(program(STAYS.format(pipe=pipe)), timeout=1.0)
-    read = asyncio.create_task(asyncio.to_thread(Path(pipe).read_text))
+    given = replace(program(STAYS.format(pipe=pipe)), timeout=2.0)
+    held = asyncio.create_task(started(pipe))
     with pytest.raises(RuntimeFailed) as caught:
         await enable(open_runtime(given))
     assert (caught.value.kind, caught.value.untouched) == (Kind.UNREACHABLE, False)
-    assert "within 1 s" in str(caught.value)
-    assert all(gone(int(pid)) for pid in (await read).split())
+    assert "within 2 s" in str(caught.value)
+    assert await gone(await held)
 
 
 async def test_a_time_limit_of_the_files_goes_before_that_of_the_operator(pipe):
     given = program(STAYS.format(pipe=pipe))
-    spec = replace(given.spec, options={**given.spec.options, "time_limit": "1s"})
-    read = asyncio.create_task(asyncio.to_thread(Path(pipe).read_text))
-    with pytest.raises(RuntimeFailed, match="within 1 s"):
+    spec = replace(given.spec, options={**given.spec.options, "time_limit": "2s"})
+    held = asyncio.create_task(started(pipe))
+    with pytest.raises(RuntimeFailed, match="within 2 s"):
         await open_runtime(replace(given, spec=spec)).read()
-    assert await read
+    assert await gone(await held)
 
 
 async def test_one_that_nobody_waits_for_any_more_is_ended_too(pipe):
     call = asyncio.create_task(enable(open_runtime(program(STAYS.format(pipe=pipe)))))
-    pids = (await asyncio.to_thread(Path(pipe).read_text)).split()
+    file = await started(pipe)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    await asyncio.get_running_loop().shutdown_default_executor()  # returns once its thread is done
-    assert all(gone(int(pid)) for pid in pids)
+    assert await gone(file)
 
 
 async def test_an_older_applier_starts_nothing_and_still_stops(stand):
