@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any, Final
 
@@ -31,23 +32,29 @@ _BY_HAND: Final = "run it by hand with the same request; docs/runtimes/command.m
 
 
 class Command(Told):
-    """One program, started anew for each request."""
+    """One program, started anew for each request, one at a time.
+
+    It is waited for in a thread of its own: those of asyncio also resolve names and open secrets, and a
+    few programs that hang would keep every exchange from being read.
+    """
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening.spec.id, self._ran)
         options = opening.spec.options
         self._argv = tuple(options["command"])
         self._limit = float(options.get("time_limit", f"{opening.timeout}s").removesuffix("s"))
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="command")
         self._environ = {name: opening.environ[name] for name in _SEEN if name in opening.environ}
 
     async def close(self) -> None:
-        """Nothing stays open."""
+        """Let go of the thread; it ends once what it still waits for has ended."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _ran(self, action: str, body: bytes) -> Any:  # noqa: ANN401 - JSON
         """The answer. It is ended with all that it started where nobody waits for it any more."""
         cancel = Event()
         try:
-            ended = await asyncio.to_thread(self._run, body, cancel)
+            ended = await asyncio.get_running_loop().run_in_executor(self._thread, self._run, body, cancel)
         except OSError as error:
             told = f"{action}: the command cannot be started: {error.strerror}"
             raise failed(Kind.UNREACHABLE, told, hint="install it at that path, executable") from None

@@ -227,6 +227,23 @@ async def test_one_that_nobody_waits_for_any_more_is_ended_too(pipe):
     assert await gone(file)
 
 
+async def test_many_that_hang_keep_nothing_else_waiting(tmp_path):
+    """More than asyncio has threads of its own, in which names are resolved and secrets opened."""
+    calls = []
+    for number in range(40):
+        os.mkfifo(path := tmp_path / f"held-{number}")
+        runtime = open_runtime(opening("/bin/cat", path))
+        calls.append(asyncio.create_task(enable(runtime)))
+    await asyncio.sleep(0)  # each begins
+    assert await asyncio.to_thread(lambda: "done") == "done"
+    for call in calls:
+        call.cancel()
+    assert all(
+        isinstance(one, asyncio.CancelledError)
+        for one in await asyncio.gather(*calls, return_exceptions=True)
+    )
+
+
 async def test_an_older_applier_starts_nothing_and_still_stops(stand):
     runtime = stand.open()
     await enable(runtime, token=5)
