@@ -482,7 +482,7 @@ class TestFromAPipe:
     def test_rules_that_would_not_protect_it(self, desk, rule):
         rules = desk.site.root / ".sops.yaml"
         head, _, recipient = rules.read_text().partition(
-            "encrypted_regex: ^(api_key|secret|passphrase|private_key)$"
+            "encrypted_regex: ^(api_key|secret|passphrase|private_key|username|password|token)$"
         )
         rules.write_text(head + rule + recipient)
         before = desk.tree()

@@ -267,6 +267,7 @@ KINDS = {
     "parameter_missing": Kind.BAD_REQUEST,
     "window_too_large": Kind.BAD_REQUEST,
     "bad_symbol": Kind.BAD_REQUEST,
+    "bad_interval": Kind.BAD_REQUEST,
     "account_disabled": Kind.ACCOUNT_RESTRICTED,
     "symbol_not_permitted": Kind.PERMISSION_DENIED,
     "keys_locked": Kind.KEY_DISABLED,

@@ -152,6 +152,8 @@ def test_any_bytes_are_taken(blob):
 ON_PURPOSE = {
     "examples/all-exchanges/sandbox.yaml": 21,
     "examples/demo.agekey": 1,
+    "examples/runtimes/freqtrade/config.json": 2,
+    "examples/runtimes/freqtrade/sandbox.yaml": 2,
     "examples/sandbox.yaml": 13,
 }
 
