@@ -213,6 +213,8 @@ def _bound(text: str) -> None:
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.CollectionStartEvent):
             waiting.append((event.anchor, 0, 0))
+            if len(waiting) > _MAX_DEPTH + 1:  # at once: to read on costs a time that grows with its square
+                raise ValueError("too deep")
             continue
         if isinstance(event, yaml.CollectionEndEvent):
             anchor, size, height = waiting.pop()
