@@ -125,10 +125,11 @@ class World:
         """Whether nobody can know anything of the key now."""
         return self.keys[connection].faults.outage is not None
 
-    def start(self, runtime, run):
-        """By this tool: from then on it is ours."""
+    def start(self, runtime, run, *, new):
+        """By this tool: from then on it is ours; a change makes nothing ours that others started."""
         self.held[runtime][run.id] = run
-        self.ours.add((runtime, run.id))
+        if new:
+            self.ours.add((runtime, run.id))
 
     def stop(self, runtime, strategy):
         """By whomever: then it is nobody's."""
@@ -163,10 +164,10 @@ class Bots:
     async def enable(self, strategy, parameters, *, connection, token):
         assert strategy not in self.world.running(strategy), f"{strategy} was enabled twice"
         self.world.enabling += 1
-        await self._put(strategy, parameters, connection, token)
+        await self._put(strategy, parameters, connection, token, new=True)
 
     async def change(self, strategy, parameters, *, connection, token):
-        await self._put(strategy, parameters, connection, token)
+        await self._put(strategy, parameters, connection, token, new=False)
 
     async def disable(self, strategy, *, token):
         self._act(strategy, token)
@@ -175,13 +176,13 @@ class Bots:
     async def close(self):
         """Nothing is open."""
 
-    async def _put(self, strategy, parameters, connection, token):
+    async def _put(self, strategy, parameters, connection, token, *, new):
         self._act(strategy, token)
         assert self.world.good(connection), f"{strategy} was put on {connection}, whose checks do not pass"
         others = set(self.world.running(strategy)) - {self.name}
         assert not others, f"{strategy} would run twice"
         run = RunningStrategy(id=strategy, enabled=True, connection=connection, parameters=dict(parameters))
-        self._trouble(lambda: self.world.start(self.name, run))
+        self._trouble(lambda: self.world.start(self.name, run, new=new))
 
     def _act(self, strategy, token):
         assert strategy != FOREIGN, "what others run was touched"
@@ -292,9 +293,34 @@ class Machine(RuleBasedStateMachine):
                 id=name, enabled=True, connection=CONNECTIONS[1]
             )
 
+    @rule(connection=connections)
+    def recovers(self, connection):
+        self._heal(connection)
+
+    @rule(connection=connections)
+    def widened(self, connection):
+        self._heal(connection)
+        self.world.keys[connection].permissions += WIDE[connection]
+
+    @rule()
+    def all_recover(self):
+        self.world.down.clear()
+        self.broken = False
+        for connection in CONNECTIONS:
+            self._heal(connection)
+
+    @rule(seconds=st.integers(1, 90))
+    def a_moment_passes(self, seconds):
+        self.now += timedelta(seconds=seconds)
+
     @rule(minutes=st.sampled_from([1, 5, 16, 90, -10]))
     def time_passes(self, minutes):
         self.now += timedelta(minutes=minutes)
+
+    @rule(name=names, connection=connections, runtime=runtimes, limit=st.integers(0, 1))
+    def want(self, name, connection, runtime, limit):
+        """Between two passes more than one thing changes: these come more often than passes do."""
+        self.document["strategies"][name] = self._strategy(name, connection, runtime, limit=limit)
 
     # -- the tool ----------------------------------------------------------------------------------
 
@@ -444,16 +470,21 @@ class Machine(RuleBasedStateMachine):
             if runtime in self.world.down or before.get(runtime) == run:
                 continue
             assert self.world.good(run.connection)
-        for runtime in runs:
+        for runtime, run in runs.items():
             left = wanted is None or wanted["runtime"] != runtime
             ours = (runtime, name) in self.world.ours and runtime not in self.world.down
-            assert not (left and ours), "git no longer wants there what this tool had started"
+            # A lockdown of the key that it would move to leaves it where it runs on another.
+            held = wanted and wanted["enabled"] and self._locked(wanted["connection"])
+            held = held and not self._locked(run.connection)
+            assert not (left and ours) or held, "git no longer wants there what this tool had started"
         if wanted is None or wanted["runtime"] in self.world.down or set(before) & self.world.down:
             return
         here = runs.get(wanted["runtime"])
         key = wanted["connection"]
-        if not wanted["enabled"] or self._locked(key):
+        if not wanted["enabled"] or (here is not None and self._locked(here.connection)):
             assert here is None, "a stop waited for something"
+        elif self._locked(key):  # what runs on another key goes on there
+            assert here is None or before, "it was started under a lockdown"
         elif self.world.good(key):
             assert here is not None, "every check passes, and it does not run"
             assert (here.connection, here.parameters["margin_limit"]) == (key, wanted["margin_limit"])
