@@ -485,6 +485,8 @@ class Machine(RuleBasedStateMachine):
             assert here is None, "a stop waited for something"
         elif self._locked(key):  # what runs on another key goes on there
             assert here is None or before, "it was started under a lockdown"
+        elif any((place, name) not in self.world.ours for place in set(runs) - {wanted["runtime"]}):
+            pass  # somebody else runs it elsewhere, and it must not run twice
         elif self.world.good(key):
             assert here is not None, "every check passes, and it does not run"
             assert (here.connection, here.parameters["margin_limit"]) == (key, wanted["margin_limit"])
