@@ -464,7 +464,7 @@ class Machine(RuleBasedStateMachine):
             again = asyncio.run(pass_.dry_run(self._settings()))
             assert list(again.plan.changes) == [], "a second plan is not empty"
 
-    def _as_wanted(self, name, wanted, before):
+    def _as_wanted(self, name, wanted, before):  # noqa: C901 - one law after the other
         runs = self.world.running(name)
         for runtime, run in runs.items():
             if runtime in self.world.down or before.get(runtime) == run:
