@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from datetime import date, time, timedelta
 from decimal import Decimal
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from reconciler.machine import is_this_one
 from reconciler.model.desired import Address
 
 LONGEST: Final = timedelta(days=3650)
@@ -101,16 +102,10 @@ def url(text: str) -> str:
 def leaves_machine_in_clear(text: str) -> bool:
     """Whether what is sent to a url can be read on the way: plain http to anything but loopback.
 
-    A name is looked up at the moment of sending, by whoever answers for it then; only ``localhost`` is
-    this machine by its meaning.
+    Any name but ``localhost`` is looked up at the moment of sending, by whoever answers for it then.
     """
     parts = urlsplit(text)
-    if parts.scheme == "https" or parts.hostname == "localhost":
-        return False
-    try:
-        return not ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return True
+    return parts.scheme != "https" and not is_this_one(parts.hostname or "")
 
 
 def amount(text: str) -> Decimal:

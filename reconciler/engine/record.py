@@ -6,14 +6,13 @@ next one finds the same difference and tells it then: never lost, and at most on
 
 from __future__ import annotations
 
-import getpass
-import os
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from reconciler import machine
 from reconciler.checks import permits
 from reconciler.model.desired import Desired
 from reconciler.model.event import Event, EventKind, EventSeverity, Origin
@@ -30,11 +29,7 @@ if TYPE_CHECKING:
 
 def who() -> str:
     """Who runs this, for people: ``alice@host``."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())  # a container's user often has no name
-    return f"{user}@{socket.gethostname()}"
+    return f"{machine.user()}@{socket.gethostname()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,10 @@ from reconciler.engine.settings import Settings
 from reconciler.model.desired import Desired, RuntimeSpec
 from reconciler.model.errors import Mark, RuntimeFailed, SecretsError
 from reconciler.model.plan import InventoryItem, RunningStrategy
+from reconciler.model.runtime_kinds import RuntimeFailureKind
 from reconciler.model.secret import Secret
+from reconciler.runtimes.bounded import Closed
 from reconciler.runtimes.interface import READ_SECONDS, Opening, Runtime
-from reconciler.runtimes.locked import Locked
 from reconciler.runtimes.registry import TYPES, open_runtime
 from reconciler.secrets.owned import inspect_owners
 from reconciler.secrets.owner import Owner, of_runtime
@@ -132,8 +133,17 @@ def open_one(opening: Opening, unlocked: Unlocked) -> Runtime:
     """
     credentials = unlocked.get(opening.spec.id, {})
     if isinstance(credentials, SecretsError):
-        return Locked(opening.spec.id, credentials)
+        return Closed(_locked(opening.spec.id, credentials))
     return open_runtime(replace(opening, credentials=credentials))
+
+
+def _locked(runtime: str, error: SecretsError) -> RuntimeFailed:
+    return RuntimeFailed(
+        f"{runtime} was not asked: {error}",
+        kind=RuntimeFailureKind.LOCKED,
+        untouched=True,
+        hint=error.hint,
+    )
 
 
 async def close_all(runtimes: Mapping[str, Runtime]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from reconciler.exchanges import registry
+from reconciler.machine import is_this_one
 from reconciler.model.errors import UsageError
 
 _NAME: Final = re.compile(r"[a-z0-9]+(?:\.[A-Za-z0-9]+)?")
@@ -56,20 +56,13 @@ def _origin(name: str, url: str) -> str:
         raise UsageError(f"--endpoint {name} is no http or https URL", hint=_HINT)
     if "@" in parts.netloc or parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise UsageError(f"--endpoint {name} has more than scheme, host and port", hint=_HINT)
-    if parts.scheme == "http" and not _loopback(host):
+    if parts.scheme == "http" and not is_this_one(host):
         raise UsageError(
             f"--endpoint {name} sends signed requests in clear to another machine",
             hint="use https, or plain http to 127.0.0.1 only",
         )
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def refuse_clear(hosts: Iterable[str], proxy: str | None) -> None:
@@ -81,7 +74,7 @@ def refuse_clear(hosts: Iterable[str], proxy: str | None) -> None:
     Raises:
         UsageError: one of the origins ``hosts`` is plain HTTP, and ``proxy`` is not on loopback.
     """
-    if proxy is None or _loopback(urlsplit(proxy).hostname or ""):
+    if proxy is None or is_this_one(urlsplit(proxy).hostname or ""):
         return
     if any(urlsplit(host).scheme == "http" for host in hosts):
         raise UsageError(

@@ -17,11 +17,11 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from reconciler.machine import is_this_one
 from reconciler.model.errors import NotTaken
 from reconciler.model.event import EventSeverity
 from reconciler.model.message import Message
 from reconciler.model.secret import Secret
-from reconciler.notify.http import loopback
 from reconciler.notify.interface import TIME_LIMIT, Sink, SinkSpec
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _url_faults(url: str) -> list[tuple[str, str]]:
     if service.redirects:
         found.append(("has redirects followed", "remove `redirect=yes`"))
     host = service.host or ""
-    if _in_clear(url, service) and host and not loopback(host):
+    if _in_clear(url, service) and host and not is_this_one(host):
         found.append(
             (
                 "would be sent in clear to another machine",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from functools import cache
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from reconciler import __version__
+from reconciler.machine import is_this_one
 from reconciler.model.errors import NotTaken
 from reconciler.model.secret import Secret
 from reconciler.notify.interface import TIME_LIMIT
@@ -41,17 +41,9 @@ def fault(url: str) -> tuple[str, str] | None:
         return "is no http or https URL", "copy it whole from where the service shows it, in quotes"
     if "@" in parts.netloc:
         return "holds a user or a password", "put a token into its path or query instead"
-    if parts.scheme == "http" and not loopback(host):
+    if parts.scheme == "http" and not is_this_one(host):
         return "would be sent in clear to another machine", "use https; plain http goes to loopback only"
     return None
-
-
-def loopback(host: str) -> bool:
-    """Whether ``host`` is this very machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 async def post(

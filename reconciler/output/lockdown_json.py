@@ -21,7 +21,7 @@ def render(told: Emergency) -> str:
         "recorded": told.lockdown is not None,
         "declared_before": told.declared_before,
         "wanted": _wanted(told.wanted),
-        "lockdown": _lockdown(told.lockdown) if told.lockdown else None,
+        "lockdown": lockdown(told.lockdown) if told.lockdown else None,
         "troubles": list(told.troubles),
         "strategies": [_outcome(one) for one in told.outcomes],
         "not_ours": [
@@ -56,7 +56,7 @@ def render_lift(told: Lifted) -> str:
         "mode": "lift",
         "at": moment(told.at),
         "by": told.by,
-        "lifted": _lockdown(told.lockdown),
+        "lifted": lockdown(told.lockdown),
         "may_start": list(told.may_start),
         "lockdowns": _lockdowns(told.still),
         "troubles": list(told.troubles),
@@ -70,10 +70,11 @@ def _wanted(one: Wanted) -> Object:
 
 
 def _lockdowns(these: Iterable[Lockdown]) -> list[Object]:
-    return [_lockdown(one) for one in these]
+    return [lockdown(one) for one in these]
 
 
-def _lockdown(one: Lockdown) -> Object:
+def lockdown(one: Lockdown) -> Object:
+    """A lockdown in force, as every document has it."""
     return {
         "id": one.id,
         "scope": one.scope.value,

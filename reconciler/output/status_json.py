@@ -7,9 +7,10 @@ from typing import Final
 
 from reconciler.model.errors import ExitCode
 from reconciler.model.live import Status
-from reconciler.model.memory import LETTERS, Condition, Lockdown, Permit, Remembered
+from reconciler.model.memory import LETTERS, Condition, Permit, Remembered
 from reconciler.model.overview import Overview, PastPass
 from reconciler.output.json import Object, dumps, head, moment, tail
+from reconciler.output.lockdown_json import lockdown
 
 _WORDS: Final = {letter: status.value for status, letter in LETTERS.items()}
 
@@ -24,7 +25,7 @@ def render(seen: Overview, *, version: str) -> str:
         "connections": [_connection(one, seen) for one in seen.connections],
         "strategies": [_strategy(one, seen) for one in seen.strategies],
         "conditions": [_condition(one) for one in seen.conditions],
-        "lockdowns": [_lockdown(one) for one in seen.lockdowns],
+        "lockdowns": [lockdown(one) for one in seen.lockdowns],
         "lock": None
         if applier is None
         else {"id": applier.lock_id, "holder": applier.holder, "until": moment(applier.until)},
@@ -77,17 +78,6 @@ def _condition(one: Condition) -> Object:
         "blocks": one.blocks,
         "evidence": one.evidence,
         "since": moment(one.since),
-    }
-
-
-def _lockdown(one: Lockdown) -> Object:
-    return {
-        "id": one.id,
-        "scope": one.scope.value,
-        "scope_id": one.scope_id or None,
-        "since": moment(one.since),
-        "by": one.by,
-        "reason": one.reason,
     }
 
 

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from reconciler.machine import is_this_one
 from reconciler.model.errors import RuntimeFailed
 from reconciler.model.runtime_kinds import RuntimeFailureKind
 from reconciler.model.secret import Secret
@@ -129,10 +129,7 @@ def _parts(url: str) -> tuple[str, bool]:
         return "", False
     if not host or "@" in parts.netloc or parts.query or parts.fragment:
         return "", False
-    try:
-        return parts.scheme, ip_address(host).is_loopback
-    except ValueError:
-        return parts.scheme, host == "localhost"
+    return parts.scheme, is_this_one(host)
 
 
 def _load(context: ssl.SSLContext, certificate: ClientCertificate) -> None:

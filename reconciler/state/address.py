@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from reconciler.machine import is_this_one
 from reconciler.model.errors import UsageError
 
 #: Seconds. A server that is gone is noticed within half a minute, not within the system's hours:
@@ -117,12 +117,7 @@ def _here(found: Mapping[str, str]) -> bool:
 
 def _loopback(host: str) -> bool:
     """A socket (libpq's default too) or a loopback address."""
-    if not host or host.startswith(("/", "@")) or host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return not host or host.startswith(("/", "@")) or is_this_one(host)
 
 
 def _shown(found: Mapping[str, str], name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Row
 
+from reconciler import machine
 from reconciler.model.plan import Action, ActionKind, OutcomeState
 from reconciler.state.schema import plain
 
@@ -31,17 +31,10 @@ class Holder:
     @classmethod
     def here(cls, clock: Clock) -> Holder:
         """This process, as of now."""
-        return cls(host=socket.gethostname(), pid=os.getpid(), user=_user(), started_at=clock())
+        return cls(host=socket.gethostname(), pid=os.getpid(), user=machine.user(), started_at=clock())
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}, process {self.pid}, since {shown(self.started_at)}"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())  # a container's user often has no name
 
 
 def shown(moment: datetime) -> str:
