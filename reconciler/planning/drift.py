@@ -13,7 +13,7 @@ from reconciler.model.live import KeyReport
 from reconciler.model.memory import Condition
 from reconciler.model.plan import ActionKind, Plan
 from reconciler.model.report import ConnectionReport
-from reconciler.planning import settle, windows
+from reconciler.planning import lockdown, settle, windows
 from reconciler.planning.canonical import plain
 from reconciler.planning.gate import NEVER_WAIVED, ROOTS
 
@@ -25,7 +25,7 @@ UNMANAGED: Final = "unmanaged"
 UNREADABLE: Final = "runtime-unreadable"
 
 
-_WAITS: Final = frozenset({settle.CHECK, windows.CHECK})
+_ASIDE: Final = frozenset({settle.CHECK, windows.CHECK, lockdown.CHECK})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +170,10 @@ def _told(findings: Sequence[Finding]) -> Iterator[Finding]:
 def _wrong(finding: Finding) -> bool:
     """Whether somebody should know: what fails and is not waived, or blocks without an answer.
 
-    What only waits its turn is no trouble: it shows in the plan for as long as it does.
+    What only waits its turn is no trouble: it shows in the plan for as long as it does. A lockdown is
+    told when it is declared and when it is lifted.
     """
-    if finding.check in _WAITS:
+    if finding.check in _ASIDE:
         return False
     if finding.verdict is Verdict.FAIL:
         return finding.waived_by is None or finding.check == NEVER_WAIVED

@@ -131,8 +131,10 @@ def test_every_trouble_is_told_as_often_as_it_begins_and_ends_as_often_as_it_end
     assert memory.open == ()
 
 
-@pytest.mark.parametrize(("check", "told"), [("settling", 0), ("maintenance-window", 0), ("suspended", 1)])
-def test_what_only_waits_its_turn_is_no_trouble(make, check, told):
+@pytest.mark.parametrize(
+    ("check", "told"), [("settling", 0), ("maintenance-window", 0), ("lockdown", 0), ("suspended", 1)]
+)
+def test_what_only_waits_its_turn_or_is_told_by_itself_is_no_trouble(make, check, told):
     waits = Finding(
         check=check,
         verdict=Verdict.FAIL,
