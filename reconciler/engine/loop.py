@@ -112,7 +112,7 @@ class Loop:
         self._timetable = Timetable(interval, clock=clock, chance=chance)
         self._changes = Changes(self._files_changed, self._cannot_watch)
         self._threads = Threads()
-        self._ring = Ring()
+        self._ring = Ring(settings.redactor.add)
         self._readings = Readings(
             self._settings,
             self._timetable,

@@ -58,9 +58,10 @@ async def unlock(desired: Desired, settings: Settings, ring: Ring | None = None)
 
     With ``ring`` only those whose files changed since it saw them.
     """
-    ring = ring or Ring()
-    held = ring.recall(runtime_owners(desired), policy=desired.policy)
-    missing = [owner for owner in runtime_owners(desired) if owner.id not in held]
+    ring, owners = ring or Ring(settings.redactor.add), runtime_owners(desired)
+    ring.keep_only({owner.id for owner in owners})
+    held = ring.recall(owners, policy=desired.policy)
+    missing = [owner for owner in owners if owner.id not in held]
     return {**held, **(await _opened_anew(missing, desired, settings, ring))}
 
 
@@ -74,13 +75,9 @@ async def _opened_anew(owners: Sequence[Owner], desired: Desired, settings: Sett
         return {name: next(iter(objections), error) for name, objections in inspected.items()}
     cancel = Event()
     try:
-        opened = await asyncio.to_thread(ring.open, owners, sops=sops, policy=desired.policy, cancel=cancel)
+        return await asyncio.to_thread(ring.open, owners, sops=sops, policy=desired.policy, cancel=cancel)
     finally:
         cancel.set()  # else a run that ends early would wait for every sops to end by itself
-    for values in opened.values():
-        if not isinstance(values, SecretsError):
-            settings.redactor.add(tuple(values.values()))
-    return opened
 
 
 def secrets_errors(unlocked: Unlocked) -> tuple[SecretsError, ...]:

@@ -16,9 +16,6 @@ from reconciler.secrets.sops import Sops
 Fields: TypeAlias = Callable[[str], Sequence[str]]
 """The credential fields of an exchange."""
 
-Keys: TypeAlias = Mapping[str, Credentials | SecretsError]
-"""Credentials by connection, or why they could not be had."""
-
 
 def inspect(connection: Connection, *, fields: Sequence[str], policy: Policy) -> tuple[SecretsError, ...]:
     """Everything that is wrong with a connection's credentials as far as ciphertext tells.
@@ -32,7 +29,7 @@ def inspect_all(
     connections: Sequence[Connection], *, fields_of: Fields, policy: Policy, read: Read = read_ciphertext
 ) -> dict[str, tuple[SecretsError, ...]]:
     """:func:`inspect` for many connections by id, reading each file once."""
-    return inspect_owners(_owners(connections, fields_of), policy=policy, read=read)
+    return inspect_owners(owners_of(connections, fields_of), policy=policy, read=read)
 
 
 def open_all(
@@ -43,23 +40,23 @@ def open_all(
     policy: Policy,
     cancel: Event | None = None,
     read: Read = read_ciphertext,
-    each: Callable[[Keys], None] | None = None,
 ) -> dict[str, Credentials | SecretsError]:
     """The credentials of every connection, or the first error of those that have none.
 
     ``fields_of`` gives the credential fields of an exchange. All else is as in :func:`open_owners`.
     """
-    owners = _owners(connections, fields_of)
-    hear = (lambda opened: each(_keys(opened))) if each else None
-    return _keys(open_owners(owners, sops=sops, policy=policy, cancel=cancel, read=read, each=hear))
+    owners = owners_of(connections, fields_of)
+    return keys_of(open_owners(owners, sops=sops, policy=policy, cancel=cancel, read=read))
 
 
-def _keys(opened: Mapping[str, Opened]) -> dict[str, Credentials | SecretsError]:
+def keys_of(opened: Mapping[str, Opened]) -> dict[str, Credentials | SecretsError]:
+    """The fields of connections as credentials."""
     return {
         name: fields if isinstance(fields, SecretsError) else Credentials(**fields)
         for name, fields in opened.items()
     }
 
 
-def _owners(connections: Sequence[Connection], fields_of: Fields) -> list[Owner]:
+def owners_of(connections: Sequence[Connection], fields_of: Fields) -> list[Owner]:
+    """Connections as what their secret files must belong to."""
     return [of_connection(one, fields_of(one.exchange)) for one in connections]
