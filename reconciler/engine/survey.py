@@ -20,8 +20,8 @@ from reconciler.model.errors import SecretsError
 from reconciler.model.live import Observation
 from reconciler.model.report import ConnectionReport
 from reconciler.model.secret import Credentials, fingerprint
-from reconciler.secrets.credentials import inspect_all, open_all
-from reconciler.secrets.keyring import Opened
+from reconciler.secrets.credentials import inspect_all
+from reconciler.secrets.keyring import Keyring, Opened
 from reconciler.secrets.sops import find_sops
 
 if TYPE_CHECKING:
@@ -44,14 +44,21 @@ Surveyor: TypeAlias = Callable[[Desired, Sequence[Connection], Settings], Awaita
 """How a pass looks at connections: :func:`survey`, which reads each now, or what a loop keeps reading."""
 
 
-async def survey(desired: Desired, connections: Sequence[Connection], settings: Settings) -> Survey:
+async def survey(
+    desired: Desired,
+    connections: Sequence[Connection],
+    settings: Settings,
+    keyring: Keyring | None = None,
+) -> Survey:
     """Read every one of ``connections`` live and judge it. One's trouble never hides another's.
 
     All of the files' credentials are opened even where few connections are looked at: a key that
-    two share is found only by comparing all.
+    two share is found only by comparing all. With ``keyring`` only those whose files changed since it saw
+    them.
     """
     everybody = tuple(desired.connections.values())
-    opened = await _open(desired, everybody if connections else (), settings)
+    keyring = keyring or Keyring(needed_fields, learn=settings.redactor.add)
+    opened = await _open(desired, everybody if connections else (), settings, keyring)
     observations = await _observe(desired, connections, opened, settings)
     return judged(desired, connections, observations, opened, now=settings.now)
 
@@ -90,26 +97,25 @@ def judged(
     return Survey(reports=reports, secrets_errors=errors, resting=resting)
 
 
-async def _open(desired: Desired, connections: Sequence[Connection], settings: Settings) -> Opened:
-    """Decrypt beside the slow import of ccxt, so that the cost of one hides the other's."""
-    if not connections:
-        return {}
+async def _open(
+    desired: Desired, connections: Sequence[Connection], settings: Settings, keyring: Keyring
+) -> Opened:
+    """Decrypt what ``keyring`` does not hold, beside the slow import of ccxt."""
+    held = keyring.recall(connections, policy=desired.policy)
+    closed = [one for one in connections if one.id not in held]
+    if not closed:
+        return held
     try:
         sops = find_sops(settings.sops, settings.environ)
     except SecretsError as error:  # nothing can start, but what is to stop waits for no key
-        return without_sops(connections, desired, error)
+        return {**held, **without_sops(closed, desired, error)}
     cancel = Event()
-    decrypting = asyncio.to_thread(
-        open_all, connections, fields_of=needed_fields, sops=sops, policy=desired.policy, cancel=cancel
-    )
+    decrypting = asyncio.to_thread(keyring.open, closed, sops=sops, policy=desired.policy, cancel=cancel)
     try:
         opened, _ = await asyncio.gather(decrypting, asyncio.to_thread(_import_live))
     finally:
         cancel.set()  # else a run that ends early would wait for every sops to end by itself
-    for credentials in opened.values():
-        if isinstance(credentials, Credentials):
-            settings.redactor.add(credentials.all())
-    return opened
+    return {**held, **opened}
 
 
 def without_sops(connections: Sequence[Connection], desired: Desired, error: SecretsError) -> Opened:

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import cache
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -69,7 +70,6 @@ class Exits:
     def __init__(self, *, limit: int) -> None:
         self._limit = limit
         self._exits: dict[tuple[str, str], Exit] = {}
-        self._tls: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,7 +108,7 @@ class Exits:
         family = _FAMILIES[egress.family if egress else "ipv4"]
         proxied = egress is not None and egress.proxy is not None
         return aiohttp.TCPConnector(
-            ssl=self._context(),
+            ssl=_trusting(certifi.where()),
             # The address of a proxy may be of either family, whatever leaves from it.
             resolver=None if proxied else _OneFamily(family),
             limit=0,
@@ -120,14 +120,15 @@ class Exits:
         url = proxy.replace("socks5h://", "socks5://", 1)
         # Names are resolved by the proxy: its country's answer is the one that counts.
         connector: aiohttp.TCPConnector = ProxyConnector.from_url(
-            url, ssl=self._context(), limit=0, limit_per_host=self._limit, rdns=True
+            url, ssl=_trusting(certifi.where()), limit=0, limit_per_host=self._limit, rdns=True
         )
         return connector
 
-    def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = ssl.create_default_context(cafile=certifi.where())
-        return self._tls
+
+@cache
+def _trusting(authorities: str) -> ssl.SSLContext:
+    """A context that trusts the file of ``authorities``. Reading it takes 15-40 ms, so once a process."""
+    return ssl.create_default_context(cafile=authorities)
 
 
 def _scheme(proxy: str) -> str:

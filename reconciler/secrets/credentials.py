@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from threading import Event
 from typing import TypeAlias
 
 from reconciler.model.desired import Connection, Policy
 from reconciler.model.errors import SecretsError
 from reconciler.model.secret import Credentials
-from reconciler.secrets.owned import Opened, Read, inspect_owners, open_owners, read_ciphertext
+from reconciler.secrets.owned import Opened, Read, inspect_owners, read_ciphertext
 from reconciler.secrets.owner import Owner, of_connection
-from reconciler.secrets.sops import Sops
 
 Fields: TypeAlias = Callable[[str], Sequence[str]]
 """The credential fields of an exchange."""
@@ -30,23 +28,6 @@ def inspect_all(
 ) -> dict[str, tuple[SecretsError, ...]]:
     """:func:`inspect` for many connections by id, reading each file once."""
     return inspect_owners(owners_of(connections, fields_of), policy=policy, read=read)
-
-
-def open_all(
-    connections: Sequence[Connection],
-    *,
-    fields_of: Fields,
-    sops: Sops,
-    policy: Policy,
-    cancel: Event | None = None,
-    read: Read = read_ciphertext,
-) -> dict[str, Credentials | SecretsError]:
-    """The credentials of every connection, or the first error of those that have none.
-
-    ``fields_of`` gives the credential fields of an exchange. All else is as in :func:`open_owners`.
-    """
-    owners = owners_of(connections, fields_of)
-    return keys_of(open_owners(owners, sops=sops, policy=policy, cancel=cancel, read=read))
 
 
 def keys_of(opened: Mapping[str, Opened]) -> dict[str, Credentials | SecretsError]:

@@ -27,8 +27,9 @@ from reconciler.model.errors import (
     UnsafeRecipient,
 )
 from reconciler.model.secret import Credentials, Secret
-from reconciler.secrets.credentials import inspect, inspect_all, open_all
-from reconciler.secrets.owned import HANGS, read_ciphertext
+from reconciler.secrets.credentials import inspect, inspect_all, owners_of
+from reconciler.secrets.keyring import Keyring
+from reconciler.secrets.owned import HANGS, open_owners, read_ciphertext
 from reconciler.secrets.sops import Sops
 
 CANARY = "canary-7fK2-do-not-show"
@@ -56,7 +57,7 @@ def judged(connection: Connection, policy: Policy | None = None) -> list[tuple[t
 
 
 def opened(sops: Sops, *connections: Connection, policy: Policy | None = None):
-    return open_all(connections, fields_of=fields_of, sops=sops, policy=policy or Policy())
+    return Keyring(fields_of).open(connections, sops=sops, policy=policy or Policy())
 
 
 @pytest.fixture
@@ -507,7 +508,7 @@ def test_cancelling_ends_all(sops: Sops, sops_file: SopsFile, connection: Make, 
     timer = threading.Timer(0.3, cancel.set)
     timer.start()
     began = time.perf_counter()
-    found = open_all(pair, fields_of=fields_of, sops=hanging, policy=Policy(), cancel=cancel)
+    found = Keyring(fields_of).open(pair, sops=hanging, policy=Policy(), cancel=cancel)
     timer.join()
     assert time.perf_counter() - began < 5
     assert {type(one) for one in found.values()} == {SopsFailed}
@@ -526,7 +527,7 @@ def test_a_fault_of_ours_ends_what_is_running(
 
     began = time.perf_counter()
     with pytest.raises(RuntimeError, match="a fault"):
-        open_all(pair, fields_of=fields_of, sops=hanging, policy=Policy(), read=faulty)
+        open_owners(owners_of(pair, fields_of), sops=hanging, policy=Policy(), read=faulty)
     assert time.perf_counter() - began < 5
 
 
