@@ -28,7 +28,9 @@ $(VENV)/.dev: $(VENV)/.demo
 demo: $(VENV)/.demo ## Run the main job on the sandbox: a dry run, an apply, a second dry run
 	@$(BIN)/reconcile demo
 
-test: lint types contracts pytest wheel pipelines ## Everything CI runs
+# Two at a time: the tests, and one after the other what mostly waits for installations.
+test: lint ## Everything CI runs
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line pytest types contracts e2e-freqtrade wheel pipelines
 
 pytest: $(VENV)/.dev ## The tests alone
 	$(BIN)/python -m pytest -n $(WORKERS)
@@ -58,17 +60,18 @@ pipelines: $(VENV)/.dev ## Install as the action and as pre-commit do, and run w
 	build/pipelines/venv/bin/reconcile validate -f examples/connections.yaml
 	PATH="$(abspath $(BIN)):$$PATH" bash .ci/hooks "$(CURDIR)" "$(CURDIR)/build/pipelines"
 
-# An environment of its own: freqtrade and this tool need not agree on the versions of what both use.
-FREQTRADE := build/freqtrade-venv
+# An environment of its own: freqtrade and this tool need not agree on the versions of what both use. It is
+# kept for the next checkout on this machine, since it takes 800 MB and two minutes.
+FREQTRADE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reconciler-tests/freqtrade-$(firstword $(shell sha256sum requirements/freqtrade.txt))
 
 $(FREQTRADE)/.done: requirements/freqtrade.txt
-	$(PYTHON) -m venv $(FREQTRADE)
+	$(PYTHON) -m venv --clear $(FREQTRADE)
 	$(FREQTRADE)/bin/python -m pip --disable-pip-version-check --quiet install -r requirements/freqtrade.txt
 	@touch $@
 
 e2e-freqtrade: $(VENV)/.dev ## A real freqtrade on the sandbox, each step with its time (installs it once: 800 MB)
 	@if $(MAKE) --no-print-directory $(FREQTRADE)/.done; then \
-		RECONCILER_TEST_FREQTRADE=$(CURDIR)/$(FREQTRADE)/bin/freqtrade $(BIN)/python -m pytest -s -q tests/e2e/test_freqtrade.py; \
+		RECONCILER_TEST_FREQTRADE=$(FREQTRADE)/bin/freqtrade $(BIN)/python -m pytest -s -q tests/e2e/test_freqtrade.py; \
 	else \
 		echo "SKIPPED: freqtrade cannot be installed here, so nothing was tried on a real one"; \
 	fi
