@@ -1,7 +1,7 @@
 """A real freqtrade that trades on paper on the sandbox's Binance, and the real command beside it.
 
-``make e2e-freqtrade``, and so ``make test``, runs this, and builds the environment that it needs once (some 100
-seconds, 800 MB). ``RECONCILER_TEST_FREQTRADE`` names the program.
+``make e2e-freqtrade``, and so ``make test``, runs this, and builds the environment that it needs once (some
+100 seconds, 800 MB). ``RECONCILER_TEST_FREQTRADE`` names the program.
 """
 
 from __future__ import annotations
