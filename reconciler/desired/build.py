@@ -38,7 +38,7 @@ from reconciler.model.desired import (
     Window,
     WindowKind,
 )
-from reconciler.model.errors import Problem
+from reconciler.model.errors import Mark, Problem
 from reconciler.model.live import Permission
 
 _PARAMETERS: Final = ("pairs", "risk_level", "margin_limit", "averaging", "recovery_mode", "settings")
@@ -259,7 +259,7 @@ class Builder:
             parameters={name: value[name] for name in _PARAMETERS if name in value},
             mark=item.key,
             suspend=self._suspend(item, f"strategy {key}"),
-            marks=item.document.field_marks(item.path),
+            marks=_strategy_marks(item),
         )
 
     def _waivers(self) -> tuple[Waiver, ...]:
@@ -284,6 +284,16 @@ class Builder:
             for item in self._merged.approvals
         ]
         return tuple(sorted(approvals, key=lambda a: (a.allow, a.until, a.count, a.reason, a.approved_by)))
+
+
+def _strategy_marks(item: Item) -> dict[str, Mark]:
+    """The place of each field, and of what stands in one: ``averaging`` and ``averaging.step``."""
+    marks = item.document.field_marks(item.path)
+    for part in item.each():
+        if isinstance(part.value, dict):
+            inside = item.document.field_marks(part.path)
+            marks |= {f"{part.name}.{name}": mark for name, mark in inside.items()}
+    return marks
 
 
 def _in_clear(url: Item) -> Problem:

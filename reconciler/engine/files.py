@@ -9,7 +9,7 @@ from dataclasses import replace
 from reconciler.checks import CATALOGUE, STRATEGY_CHECKS
 from reconciler.desired import Loaded, load_sound
 from reconciler.desired.files import Files
-from reconciler.model.desired import Desired
+from reconciler.model.desired import Desired, RuntimeSpec, Strategy
 from reconciler.model.errors import ConfigError, Problem
 from reconciler.runtimes.registry import TYPES
 
@@ -23,12 +23,13 @@ def read(files: Sequence[str]) -> Desired:
 
 
 def read_sound(files: Sequence[str], where: Files | None = None) -> Loaded:
-    """What is sound in the files, and everything wrong with them. ``where`` is the disk unless told."""
+    """What is sound in the files, and everything wrong with them. ``where`` is the disk unless told.
+
+    Nothing more is said of what rests on an entry that is not sound.
+    """
     loaded = load_sound(files, files=where)
-    # With other problems about, a waiver may seem to name nothing because something could not be read.
-    if loaded.problems:
-        return loaded
     found = (
+        *loaded.problems,
         *_waivers(loaded.desired),
         *_crowds(loaded.desired),
         *_settings(loaded.desired),
@@ -57,11 +58,17 @@ def _waivers(desired: Desired) -> Iterator[Problem]:
             )
 
 
-def _crowds(desired: Desired) -> Iterator[Problem]:
-    """A second strategy, on or off, where a runtime is one bot: which of the two does it run?"""
-    first: dict[str, str] = {}
+def _placed(desired: Desired) -> Iterator[tuple[Strategy, RuntimeSpec]]:
+    """Each strategy, on or off, with its runtime, in file order; none whose runtime could not be read."""
     for strategy in sorted(desired.strategies.values(), key=lambda one: one.mark):
-        runtime = desired.runtimes[strategy.runtime]
+        if strategy.runtime in desired.runtimes:
+            yield strategy, desired.runtimes[strategy.runtime]
+
+
+def _crowds(desired: Desired) -> Iterator[Problem]:
+    """A second strategy where a runtime is one bot: which of the two does it run?"""
+    first: dict[str, str] = {}
+    for strategy, runtime in _placed(desired):
         if TYPES[runtime.type].single and first.setdefault(runtime.id, strategy.id) != strategy.id:
             yield Problem(
                 mark=strategy.marks.get("runtime", strategy.mark),
@@ -73,13 +80,12 @@ def _crowds(desired: Desired) -> Iterator[Problem]:
 
 def _settings(desired: Desired) -> Iterator[Problem]:
     """Settings that the strategy's runtime cannot take: to skip them silently would mislead reviewers."""
-    for strategy in desired.strategies.values():
-        runtime = desired.runtimes[strategy.runtime]
+    for strategy, runtime in _placed(desired):
         known = TYPES[runtime.type].settings
         for name in strategy.parameters.get("settings", {}):
             if known is not None and name not in known:
                 yield Problem(
-                    mark=strategy.marks.get("settings", strategy.mark),
+                    mark=strategy.marks.get(f"settings.{name}", strategy.mark),
                     code="unknown-setting",
                     message=f"a {runtime.type} runtime takes no such setting of {strategy.id}",
                     fix=f"write {' or '.join(sorted(known))}, or leave it out" if known else "leave it out",
@@ -87,10 +93,9 @@ def _settings(desired: Desired) -> Iterator[Problem]:
 
 
 def _places(desired: Desired) -> Iterator[Problem]:
-    """Strategies, on or off, that do not say which bot they are, or are the same one as another."""
+    """Strategies that do not say which bot they are, or are the same one as another."""
     taken: dict[tuple[str, str], str] = {}
-    for strategy in sorted(desired.strategies.values(), key=lambda one: one.mark):
-        runtime = desired.runtimes[strategy.runtime]
+    for strategy, runtime in _placed(desired):
         place, mark = TYPES[runtime.type].place, strategy.marks.get("settings", strategy.mark)
         if place is None:
             continue

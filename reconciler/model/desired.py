@@ -151,7 +151,8 @@ class Strategy:
 
     ``parameters`` holds everything that the runtime takes, JSON-like with amounts and percentages
     as text: ``pairs``, ``risk_level``, ``margin_limit``, ``averaging``, ``recovery_mode``,
-    ``settings``; absent ones are left out. It is what a change of settings compares.
+    ``settings``; absent ones are left out. It is what a change of settings compares. ``marks`` gives the
+    place of each field that was written, and of each within one as ``averaging.step``.
     """
 
     id: str
