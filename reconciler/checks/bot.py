@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from reconciler.checks.check import Answer, Entry, failed, passed
-from reconciler.model.bot import Bot
+from reconciler.model.bot import Averaging, Bot
 from reconciler.model.desired import Connection, Money, RuntimeSpec, Strategy
 from reconciler.model.finding import Severity
 
@@ -146,6 +146,18 @@ def stake(case: BotCase) -> Answer | None:
     )
 
 
+def averaging(case: BotCase) -> Answer | None:
+    """Whether the bot adds to a position no more often, no earlier and no larger than git says."""
+    told, written = case.bot.averaging, case.strategy.parameters.get("averaging")
+    if told is None:
+        return None
+    wanted = _averaging(written) if written else Averaging(additions=0)
+    both = f"the bot {_adds(told)}; the files say that it {_adds(wanted)}"
+    if not _beyond(told, wanted):
+        return passed(both)
+    return failed(both, mark=case.strategy.marks.get("averaging", case.strategy.mark))
+
+
 def alive(case: BotCase) -> Answer | None:
     """Whether a bot that is on has done its work lately."""
     if case.bot.heartbeat is None or not case.running:
@@ -158,6 +170,36 @@ def alive(case: BotCase) -> Answer | None:
 
 def _canonical(exchange_id: str) -> str:
     return _ALIASES.get(exchange_id.lower(), exchange_id.lower())
+
+
+def _averaging(written: Mapping[str, Any]) -> Averaging:
+    return Averaging(
+        additions=written["max_additions"],
+        step=Decimal(written["step"].removesuffix("%")),
+        multiplier=Decimal(written["multiplier"]),
+    )
+
+
+def _beyond(told: Averaging, wanted: Averaging) -> bool:
+    """Whether more is at risk than is wanted. Of what is not told nothing is said."""
+    if told.additions == 0:
+        return False
+    more = told.additions is None or told.additions > (wanted.additions or 0)
+    earlier = told.step is not None and wanted.step is not None and told.step < wanted.step
+    larger = (
+        told.multiplier is not None and wanted.multiplier is not None and told.multiplier > wanted.multiplier
+    )
+    return more or earlier or larger
+
+
+def _adds(one: Averaging) -> str:
+    """``adds to a position at most 3 times, from 2% on, each up to 1.5 times the last``."""
+    if one.additions == 0:
+        return "never adds to a position"
+    times = "without a limit" if one.additions is None else f"at most {one.additions} times"
+    step = "" if one.step is None else f", from {one.step:f}% on"
+    size = "" if one.multiplier is None else f", each up to {one.multiplier:f} times the last"
+    return f"adds to a position {times}{step}{size}"
 
 
 def _named(some: list[str]) -> str:
@@ -243,6 +285,22 @@ CHECKS: Final = (
             "use its whole balance has no limit. Averaging can add to a stake: keep room for it."
         ),
         rule=stake,
+    ),
+    BotCheck(
+        id="bot-averaging",
+        title="The bot's averaging",
+        asks="Does the bot add to a position no more often, no earlier and no larger than `averaging` says?",
+        cause="The bot adds to positions that lose, though the files say never, less often, later or less.",
+        fix=(
+            "Limit or switch off adding to positions in the bot's configuration, or state `averaging` and "
+            "have it reviewed."
+        ),
+        explanation=(
+            "Each addition ties up more margin in a position that loses. A strategy without `averaging` is "
+            "reviewed as one that never adds; policy.max_averaging_factor is judged by what the files state. "
+            "Asked as far as the runtime tells it; one that adds less than was reviewed passes."
+        ),
+        rule=averaging,
     ),
     BotCheck(
         id="bot-alive",

@@ -120,8 +120,8 @@ CHECKS: Final = (
         explanation=(
             "Buying more as the price falls (martingale) grows a position by the sum of multiplier to the "
             "powers from 0 to max_additions: six additions of multiplier 2 make 127 times the first order. "
-            "The sum is exact. Only `averaging` is judged: a runtime that also averages by its own "
-            "`settings` is not seen here."
+            "The sum is exact. Only `averaging` is judged: that a bot does not average beyond it is asked by "
+            "bot-averaging, as far as its runtime tells."
         ),
         rule=averaging,
     ),

@@ -18,6 +18,19 @@ class Stake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Averaging:
+    """How the bot may add to a position against which the price moves.
+
+    At most ``additions`` times, 0 for never and ``None`` for no limit; after a move of at least ``step``
+    percent, each at most ``multiplier`` times the last, and ``None`` where the runtime tells neither.
+    """
+
+    additions: int | None
+    step: Decimal | None = None
+    multiplier: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bot:
     """What really runs, or would run once it is enabled.
 
@@ -33,6 +46,7 @@ class Bot:
     account_mode: str | None = None
     pairs: tuple[str, ...] | None = None
     stake: Stake | None = None
+    averaging: Averaging | None = None
     strategy: str | None = None
     open_positions: tuple[str, ...] | None = None
     heartbeat: datetime | None = None

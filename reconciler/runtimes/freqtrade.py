@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from reconciler.model.bot import Bot, Stake
+from reconciler.model.bot import Averaging, Bot, Stake
 from reconciler.model.desired import Market, Money
 from reconciler.model.errors import RuntimeFailed
 from reconciler.model.plan import RunningStrategy
@@ -64,7 +64,8 @@ class _Seen:
     def identity(self) -> tuple[object, ...]:
         """By what the bot was judged, as far as it is told whether it is on or off."""
         bot = self.bot
-        return (bot.exchange, bot.money, bot.market, bot.account_mode, bot.strategy, bot.stake)
+        whole = (bot.exchange, bot.money, bot.market, bot.account_mode, bot.strategy)
+        return (*whole, bot.stake, bot.averaging)
 
 
 class Freqtrade:
@@ -224,6 +225,7 @@ class Freqtrade:
             market=_MARKETS[market],
             account_mode=config.text("margin_mode", default="") or None,
             stake=_stake(config),
+            averaging=_averaging(config),
             strategy=config.text("strategy"),
         )
         return _Seen(state=config.text("state"), version=version, bot=bot)
@@ -293,13 +295,24 @@ def _stake(config: Fields) -> Stake:
 
     Neither has one where the strategy may add to its positions, unless the bot's capital is limited.
     """
+    adds = _averaging(config).additions != 0
     amount, trades = _decimal(config.text("stake_amount")), config.number("max_open_trades")
-    adds = config.flag("position_adjustment_enable", default=False)
     bounded = amount is not None and trades is not None and trades >= 0 and not adds
     most = amount * int(trades) if bounded and amount is not None and trades is not None else None
     capital = config.number("available_capital")
     limits = [one for one in (most, None if capital is None else Decimal(str(capital))) if one is not None]
     return Stake(currency=config.text("stake_currency"), most=min(limits, default=None))
+
+
+def _averaging(config: Fields) -> Averaging:
+    """How often it may add to an open trade: freqtrade counts entries after the first, and -1 is no limit.
+
+    With 0 it may only take parts of a trade out (``check_and_call_adjust_trade_position`` in its source).
+    """
+    if not config.flag("position_adjustment_enable", default=False):
+        return Averaging(additions=0)
+    most = config.number("max_entry_position_adjustment")
+    return Averaging(additions=None if most is None or most < 0 else int(most))
 
 
 def _decimal(text: str) -> Decimal | None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from reconciler.checks import BOT_CHECKS, BotCase, evaluate_bot, judge_runtime
-from reconciler.model.bot import Bot, Stake
+from reconciler.model.bot import Averaging, Bot, Stake
 from reconciler.model.desired import Market, Money, RuntimeSpec
 from reconciler.model.errors import Mark, RuntimeFailed
 from reconciler.model.finding import Severity, Subject, Verdict
@@ -18,15 +18,23 @@ from reconciler.model.runtime_kinds import RUNTIME_KINDS, RuntimeFailureKind
 HERE, THERE = Mark(file="connections.yaml", line=70), Mark(file="connections.yaml", line=20)
 
 
+def adding(additions, step=None, multiplier=None):
+    return Averaging(
+        additions=additions, step=step and Decimal(step), multiplier=multiplier and Decimal(multiplier)
+    )
+
+
 @pytest.fixture
 def ask(make):
     """The finding of one check of a bot; ``None`` where it is not asked."""
 
-    def work(check, *, mode=None, running=True, settings=None, limit=None, **bot):
+    def work(check, *, mode=None, running=True, settings=None, limit=None, additions=None, **bot):
         parameters = {"pairs": ["BTC/USDT", "ETH/USDT"]}
         parameters |= {"settings": settings} if settings else {}
         parameters |= {"margin_limit": {"amount": limit, "currency": "USDT"}} if limit else {}
-        marks = dict.fromkeys(("connection", "pairs", "settings", "margin_limit"), HERE)
+        stated = {"max_additions": additions, "step": "2%", "multiplier": "1.5"}
+        parameters |= {} if additions is None else {"averaging": stated}
+        marks = dict.fromkeys(("connection", "pairs", "settings", "margin_limit", "averaging"), HERE)
         strategy = replace(
             make.strategy(), pairs=("BTC/USDT", "ETH/USDT"), parameters=parameters, marks=marks
         )
@@ -68,6 +76,18 @@ def ask(make):
         ("bot-stake", {"stake": Stake(currency="USDC", most=Decimal(1)), "limit": "200"}, "fail"),
         ("bot-stake", {"stake": Stake(currency="USDT"), "limit": "200"}, "fail"),
         ("bot-stake", {"stake": Stake(currency="USDT")}, None),
+        ("bot-averaging", {"averaging": adding(0)}, "pass"),
+        ("bot-averaging", {"averaging": adding(1)}, "fail"),
+        ("bot-averaging", {"averaging": adding(None)}, "fail"),
+        ("bot-averaging", {"averaging": adding(1), "additions": 0}, "fail"),
+        ("bot-averaging", {"averaging": adding(0, "0.1", "9"), "additions": 3}, "pass"),
+        ("bot-averaging", {"averaging": adding(3), "additions": 3}, "pass"),
+        ("bot-averaging", {"averaging": adding(4), "additions": 3}, "fail"),
+        ("bot-averaging", {"averaging": adding(None), "additions": 100}, "fail"),
+        ("bot-averaging", {"averaging": adding(2, "2", "1.5"), "additions": 3}, "pass"),
+        ("bot-averaging", {"averaging": adding(2, "1.99", "1.5"), "additions": 3}, "fail"),
+        ("bot-averaging", {"averaging": adding(2, "2", "1.51"), "additions": 3}, "fail"),
+        ("bot-averaging", {"averaging": adding(1, None, "1.51"), "additions": 3}, "fail"),
     ],
 )
 def test_what_git_says_is_compared_with_what_runs(ask, check, given, verdict):
@@ -82,7 +102,26 @@ def test_what_git_says_is_compared_with_what_runs(ask, check, given, verdict):
 
 @pytest.mark.parametrize("check", BOT_CHECKS)
 def test_what_a_runtime_does_not_tell_is_not_asked(ask, check):
-    assert ask(check, settings={"strategy": "Grid"}, limit="1") is None
+    assert ask(check, settings={"strategy": "Grid"}, limit="1", additions=0) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "additions", "words"),
+    [
+        (adding(None), None, ("adds to a position without a limit", "never adds to a position")),
+        (
+            adding(5, "1", "2"),
+            3,
+            (
+                "adds to a position at most 5 times, from 1% on, each up to 2 times the last",
+                "adds to a position at most 3 times, from 2% on, each up to 1.5 times the last",
+            ),
+        ),
+    ],
+)
+def test_how_a_bot_adds_is_told_beside_what_git_says(ask, told, additions, words):
+    found = ask("bot-averaging", averaging=told, additions=additions)
+    assert found.evidence == f"the bot {words[0]}; the files say that it {words[1]}"
 
 
 @pytest.mark.parametrize(("bot", "git"), [("gateio", "gate"), ("huobi", "htx"), ("okx", "okx")])

@@ -170,6 +170,13 @@ class Scene:
     def apply(self) -> dict[str, Any]:
         return self.site.report("--yes")
 
+    def restart(self, **config: Any) -> None:
+        """With these of its settings; ``None`` is one that it does not have any more."""
+        self.bot.kill()
+        held = {**self.bot.config, **config}
+        self.bot.config = {name: value for name, value in held.items() if value is not None}
+        self.bot.start()
+
     def in_git(self, **fields: Any) -> None:
         self.site.edit(lambda document: document["strategies"][STRATEGY].update(fields))
 
@@ -262,6 +269,23 @@ def another_pair(scene: Scene) -> None:
     report = scene.apply()
     assert (outcomes(report), failing(report)) == ([("disable", "done")], {"bot-pairs": None})
     scene.in_git(pairs=["BTC/USDT", "ETH/USDT"])
+    assert (outcomes(scene.apply()), scene.bot.state()) == ([("enable", "done")], "running")
+
+
+@step("restarted to add to its trades, which git does not state: not enabled; stated: enabled; undone again")
+def adds_to_its_trades(scene: Scene) -> None:
+    scene.restart(position_adjustment_enable=True)
+    report = scene.apply()
+    assert actions(report) == {STRATEGY: "blocked"}
+    assert failing(report) == {"bot-averaging": None, "bot-stake": None}
+    scene.in_git(averaging={"max_additions": 3, "step": "2%", "multiplier": "1"})
+    scene.restart(max_entry_position_adjustment=3, available_capital=200)
+    report = scene.apply()
+    assert (outcomes(report), failing(report)) == ([("enable", "done")], {})
+    scene.site.edit(lambda document: document["strategies"][STRATEGY].pop("averaging"))
+    report = scene.apply()
+    assert (outcomes(report), failing(report)) == ([("disable", "done")], {"bot-averaging": None})
+    scene.restart(position_adjustment_enable=False, available_capital=None)
     assert (outcomes(scene.apply()), scene.bot.state()) == ([("enable", "done")], "running")
 
 

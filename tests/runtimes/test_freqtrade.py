@@ -10,7 +10,7 @@ import pytest
 from compliance import CANARY, CONNECTION, NOW, RUNTIME, STRATEGY, Wire, WireCompliance
 from freqtrade_fake import FakeFreqtrade
 
-from reconciler.model.bot import Stake
+from reconciler.model.bot import Averaging, Stake
 from reconciler.model.desired import Market, Money, RuntimeSpec, Strategy
 from reconciler.model.errors import Mark, RuntimeFailed
 from reconciler.model.plan import InventoryItem
@@ -138,6 +138,8 @@ async def test_it_tells_what_really_runs(stand, bot):
         ({"stake_amount": "NaN"}, None),
         ({"max_open_trades": -1}, None),
         ({"position_adjustment_enable": True}, None),
+        ({"position_adjustment_enable": True, "max_entry_position_adjustment": 2}, None),
+        ({"position_adjustment_enable": True, "max_entry_position_adjustment": 0}, Decimal(200)),
         ({"position_adjustment_enable": True, "available_capital": 750.5}, Decimal("750.5")),
         ({"available_capital": 50}, Decimal(50)),
         ({"available_capital": 5000}, Decimal(200)),
@@ -147,6 +149,31 @@ async def test_it_tells_what_really_runs(stand, bot):
 async def test_what_it_may_tie_up(stand, bot, change, most):
     bot.config |= change
     assert (await stand.open().read())[STRATEGY].bot.stake.most == most
+
+
+@pytest.mark.parametrize(
+    ("change", "most"),
+    [
+        ({}, 0),
+        ({"max_entry_position_adjustment": 3}, 0),
+        ({"position_adjustment_enable": True}, None),
+        ({"position_adjustment_enable": True, "max_entry_position_adjustment": 3}, 3),
+        ({"position_adjustment_enable": True, "max_entry_position_adjustment": 0}, 0),
+        ({"position_adjustment_enable": True, "max_entry_position_adjustment": None}, None),
+    ],
+)
+async def test_how_often_it_may_add_to_a_trade(stand, bot, change, most):
+    bot.config |= change
+    assert (await stand.open().read())[STRATEGY].bot.averaging == Averaging(additions=most)
+
+
+async def test_a_bot_that_averages_since_it_was_judged_is_not_started(stand, bot):
+    """Its stake is without a limit before and after, so that only the additions tell."""
+    bot.config["stake_amount"] = "unlimited"
+    runtime = stand.open()
+    await runtime.read()
+    bot.config["position_adjustment_enable"] = True
+    assert (await failure(enable(runtime))).kind is Kind.WRONG_BOT
 
 
 async def test_a_demo_environment_counts_as_pretending(stand, bot):
