@@ -8,13 +8,16 @@ from reconciler.checks.catalogue import (
     GUARD_CHECKS,
     RUNTIME_CHECKS,
     STRATEGY_CHECKS,
+    TAKING_CHECKS,
     explain,
 )
 from reconciler.checks.check import Case, Check
+from reconciler.checks.taking import TakingCase
 from reconciler.checks.verdict import (
     evaluate,
     evaluate_bot,
     evaluate_strategy,
+    evaluate_taking,
     judge_runtime,
     permits,
     status,
@@ -27,12 +30,15 @@ __all__ = [
     "GUARD_CHECKS",
     "RUNTIME_CHECKS",
     "STRATEGY_CHECKS",
+    "TAKING_CHECKS",
     "BotCase",
     "Case",
     "Check",
+    "TakingCase",
     "evaluate",
     "evaluate_bot",
     "evaluate_strategy",
+    "evaluate_taking",
     "explain",
     "judge_runtime",
     "permits",

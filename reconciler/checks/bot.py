@@ -12,6 +12,7 @@ from reconciler.checks.check import Answer, Entry, failed, passed
 from reconciler.model.bot import Averaging, Bot
 from reconciler.model.desired import Connection, Money, RuntimeSpec, Strategy
 from reconciler.model.finding import Severity
+from reconciler.model.taking import Parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +47,13 @@ _WORDS: Final = {Money.LIVE: "trades real money", Money.DRY_RUN: "only pretends 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotCheck(Entry):
-    """A rule about the bot behind a strategy, and its texts. No waiver of a connection reaches it."""
+    """A rule about the bot behind a strategy, and its texts. No waiver of a connection reaches it.
+
+    ``judges`` are the parameters of the strategy that it compares the bot with.
+    """
 
     rule: BotRule
+    judges: tuple[Parameter, ...] = ()
     waivable: bool = False
 
 
@@ -263,6 +268,7 @@ CHECKS: Final = (
             "runtime tells what it trades; some tell only while the bot is on."
         ),
         rule=pairs,
+        judges=(Parameter.PAIRS,),
     ),
     BotCheck(
         id="bot-pairs-missing",
@@ -273,6 +279,7 @@ CHECKS: Final = (
         explanation="Trading less than was reviewed does no harm, but is hardly meant.",
         severity=Severity.ADVISORY,
         rule=pairs_missing,
+        judges=(Parameter.PAIRS,),
     ),
     BotCheck(
         id="bot-stake",
@@ -285,6 +292,7 @@ CHECKS: Final = (
             "use its whole balance has no limit. Averaging can add to a stake: keep room for it."
         ),
         rule=stake,
+        judges=(Parameter.MARGIN_LIMIT,),
     ),
     BotCheck(
         id="bot-averaging",
@@ -301,6 +309,7 @@ CHECKS: Final = (
             "Asked as far as the runtime tells it; one that adds less than was reviewed passes."
         ),
         rule=averaging,
+        judges=(Parameter.MAX_ADDITIONS, Parameter.STEP, Parameter.MULTIPLIER),
     ),
     BotCheck(
         id="bot-alive",

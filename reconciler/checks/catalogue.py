@@ -19,6 +19,7 @@ from reconciler.checks import (
     runtime,
     sharing,
     strategy,
+    taking,
     waivers,
     whitelist,
 )
@@ -79,6 +80,9 @@ STRATEGY_CHECKS: Final[Mapping[str, strategy.StrategyCheck]] = MappingProxyType(
     {check.id: check for check in strategy.CHECKS}
 )
 
+#: Every check of what a strategy states against what its runtime takes, by id.
+TAKING_CHECKS: Final[Mapping[str, Entry]] = MappingProxyType({taking.TAKEN.id: taking.TAKEN})
+
 #: Every check of the bot behind a strategy, by id.
 BOT_CHECKS: Final[Mapping[str, bot.BotCheck]] = MappingProxyType({check.id: check for check in bot.CHECKS})
 
@@ -92,7 +96,7 @@ GUARD_CHECKS: Final[Mapping[str, guards.GuardCheck]] = MappingProxyType(
 
 #: All that :func:`explain` knows of checks.
 ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType(
-    {**CATALOGUE, **STRATEGY_CHECKS, **BOT_CHECKS, **RUNTIME_CHECKS, **GUARD_CHECKS}
+    {**CATALOGUE, **STRATEGY_CHECKS, **TAKING_CHECKS, **BOT_CHECKS, **RUNTIME_CHECKS, **GUARD_CHECKS}
 )
 
 

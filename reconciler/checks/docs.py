@@ -12,6 +12,7 @@ from reconciler.checks.catalogue import (
     GUARD_CHECKS,
     RUNTIME_CHECKS,
     STRATEGY_CHECKS,
+    TAKING_CHECKS,
     severity_words,
 )
 from reconciler.checks.check import Entry
@@ -42,6 +43,8 @@ def _lines() -> Iterator[str]:
     yield from _table(CATALOGUE.values())
     yield "\nOf each strategy that should run, as far as policy sets them:\n"
     yield from _table(STRATEGY_CHECKS.values())
+    yield "\nOf each strategy in the files, on or off, told by `validate`:\n"
+    yield from _table(TAKING_CHECKS.values())
     yield (
         "\nOf the bot behind each strategy that should run, as far as its runtime tells "
         "(see [runtimes](runtimes/README.md)):\n"

@@ -107,7 +107,7 @@ CHECKS: Final = (
         fix="Lower the strategy's margin_limit, or have the team raise policy.max_margin_limit.",
         explanation=(
             "A limit counts only in the policy's own currency, as the files know no rates. It binds what "
-            "git declares; that a bot keeps to its margin_limit is up to its runtime."
+            "git declares; strategy-settings-taken tells where nothing makes a bot keep to its margin_limit."
         ),
         rule=margin_limit,
     ),

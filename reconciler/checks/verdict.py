@@ -7,8 +7,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler.checks.bot import BotCase
-from reconciler.checks.catalogue import BOT_CHECKS, CATALOGUE, RUNTIME_CHECKS, STRATEGY_CHECKS
+from reconciler.checks.catalogue import (
+    BOT_CHECKS,
+    CATALOGUE,
+    RUNTIME_CHECKS,
+    STRATEGY_CHECKS,
+    TAKING_CHECKS,
+)
 from reconciler.checks.check import Answer, Case, Check, Entry, passed
+from reconciler.checks.taking import TakingCase, taken
 from reconciler.checks.waivers import waiver_for
 from reconciler.model.desired import Policy, RuntimeSpec, Strategy
 from reconciler.model.errors import Mark, RuntimeFailed
@@ -38,6 +45,12 @@ def evaluate_strategy(policy: Policy, strategy: Strategy) -> tuple[Finding, ...]
         for check, answer in answers
         if answer is not None
     )
+
+
+def evaluate_taking(case: TakingCase) -> Finding:
+    """Whether the runtime takes all that the strategy states, be it on or off; a pass where it does."""
+    check, strategy = TAKING_CHECKS["strategy-settings-taken"], case.strategy
+    return _told(check, taken(case), Subject.STRATEGY, strategy.id, strategy.mark)
 
 
 def evaluate_bot(case: BotCase) -> tuple[Finding, ...]:

@@ -11,6 +11,7 @@ from reconciler.engine.guards import guard_concerns
 from reconciler.engine.policy import policy_concerns
 from reconciler.engine.runtimes import runtime_owners
 from reconciler.engine.settings import utc_now
+from reconciler.engine.taking import taking_concerns
 from reconciler.exchanges import registry
 from reconciler.model.desired import Desired
 from reconciler.model.report import Concern, Validation, Weight, concern_of, concerns_of, in_file_order
@@ -36,7 +37,12 @@ def validate(files: Sequence[str], *, now: Callable[[], datetime] = utc_now) -> 
     found_too = inspect_owners(runtime_owners(desired), policy=desired.policy)
     errors = (error for errors in (*found.values(), *found_too.values()) for error in errors)
     of_secrets = (concern for error in errors for concern in concerns_of(error))
-    of_files = (*policy_concerns(desired), *guard_concerns(desired, now()), *command_concerns(desired))
+    of_files = (
+        *policy_concerns(desired),
+        *guard_concerns(desired, now()),
+        *command_concerns(desired),
+        *taking_concerns(desired),
+    )
     return _validation(named, (*of_files, *of_secrets))
 
 

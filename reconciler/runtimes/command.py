@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from reconciler.child import Cut, Ended, run
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
+from reconciler.model.taking import EVERYTHING
 from reconciler.runtimes.bounded import Closed
 from reconciler.runtimes.contract import OBSERVE, Told, failed
 from reconciler.runtimes.interface import Opening, Runtime, RuntimeType
@@ -100,4 +101,4 @@ def _opened(opening: Opening) -> Runtime:
     return Closed(failed(Kind.NOT_ALLOWED, told))
 
 
-TYPE: Final = RuntimeType(name="command", open=_opened)
+TYPE: Final = RuntimeType(name="command", open=_opened, takes=EVERYTHING)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import Any, Final
 
 from reconciler.model.bot import Averaging, Bot, Stake
@@ -21,6 +22,7 @@ from reconciler.model.errors import RuntimeFailed
 from reconciler.model.plan import RunningStrategy
 from reconciler.model.runtime_kinds import RUNTIME_KINDS
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
+from reconciler.model.taking import Parameter, Takes, Taking
 from reconciler.runtimes.fields import Fields
 from reconciler.runtimes.freqtrade_login import FreqtradeLogin
 from reconciler.runtimes.http import Http
@@ -328,10 +330,17 @@ def _failed(kind: Kind, message: str, *, untouched: bool = True) -> RuntimeFaile
     return RuntimeFailed(message, kind=kind, untouched=untouched, hint=RUNTIME_KINDS[kind].fix)
 
 
+#: Its API changes nothing, so nothing is given. It tells no step and no multiplier of its additions, which
+#: are code of its strategy; and its stop loss is one of each trade, no drawdown of the whole.
+TAKES: Final[Takes] = MappingProxyType(
+    dict.fromkeys((Parameter.PAIRS, Parameter.MARGIN_LIMIT, Parameter.MAX_ADDITIONS), Taking.COMPARED)
+)
+
 TYPE: Final = RuntimeType(
     name="freqtrade",
     open=Freqtrade,
     credentials=("username", "password"),
     single=True,
     settings=frozenset({"strategy"}),
+    takes=TAKES,
 )

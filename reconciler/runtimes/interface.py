@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from reconciler.model.desired import RuntimeSpec, Strategy
 from reconciler.model.plan import InventoryItem, RunningStrategy
 from reconciler.model.secret import Secret
+from reconciler.model.taking import NOTHING, Takes
 from reconciler.runtimes.kubeconfig import Kubeconfig
 from reconciler.runtimes.ledger import LedgerRows
 
@@ -88,6 +89,8 @@ class RuntimeType:
     strategy and no more. ``settings`` are the strategy settings that its driver understands, ``None``
     where it takes any. ``place`` tells which bot of the runtime a strategy with such parameters is, in
     words, and raises ``ValueError`` where they do not say; no two strategies can be the same bot.
+    ``takes`` says which other parameters it is given, or is compared with: what is not in it nobody
+    enforces, and ``validate`` tells that of each strategy that states it.
     """
 
     name: str
@@ -96,3 +99,4 @@ class RuntimeType:
     single: bool = False
     settings: frozenset[str] | None = None
     place: Callable[[RuntimeSpec, Mapping[str, Any]], str] | None = None
+    takes: Takes = field(default_factory=lambda: NOTHING)

@@ -16,6 +16,7 @@ from reconciler.model.desired import RuntimeSpec
 from reconciler.model.errors import RuntimeFailed
 from reconciler.model.plan import RunningStrategy
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
+from reconciler.model.taking import NOTHING
 from reconciler.runtimes.interface import Opening, RuntimeType
 from reconciler.runtimes.kubernetes_access import SERVICE_ACCOUNT, in_cluster
 from reconciler.runtimes.kubernetes_api import Api, Scale, Workload, failed
@@ -283,4 +284,11 @@ def place(spec: RuntimeSpec, parameters: Mapping[str, Any]) -> str:
     return f"{workload} in the namespace {spec.options['namespace']}"
 
 
-TYPE: Final = RuntimeType(name="kubernetes", open=Kubernetes, settings=frozenset({"workload"}), place=place)
+#: A workload is scaled and no more: whatever a strategy states, its bot has to have from elsewhere.
+TYPE: Final = RuntimeType(
+    name="kubernetes",
+    open=Kubernetes,
+    settings=frozenset({"workload"}),
+    place=place,
+    takes=NOTHING,
+)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.model.errors import ConfigError, Problem
+from reconciler.model.taking import EVERYTHING
 from reconciler.runtimes import command, freqtrade, kubernetes, webhook
 from reconciler.runtimes.interface import Opening, Runtime, RuntimeType
 from reconciler.runtimes.ledger import Ledger
@@ -18,7 +19,11 @@ TYPES: Final[Mapping[str, RuntimeType]] = MappingProxyType(
             command.TYPE,
             freqtrade.TYPE,
             kubernetes.TYPE,
-            RuntimeType(name="ledger", open=lambda opening: Ledger(opening.spec.id, opening.state)),
+            RuntimeType(
+                name="ledger",
+                open=lambda opening: Ledger(opening.spec.id, opening.state),
+                takes=EVERYTHING,
+            ),
             webhook.TYPE,
         )
     }

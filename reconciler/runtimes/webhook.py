@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
+from reconciler.model.taking import EVERYTHING
 from reconciler.runtimes.contract import OBSERVE, Told, failed
 from reconciler.runtimes.http import Http, attempts
 from reconciler.runtimes.interface import Opening, RuntimeType
@@ -53,4 +54,4 @@ class Webhook(Told):
         return await self._http.send("POST", "", body=body, headers=headers, call=action)
 
 
-TYPE: Final = RuntimeType(name="webhook", open=Webhook, credentials=("secret",))
+TYPE: Final = RuntimeType(name="webhook", open=Webhook, credentials=("secret",), takes=EVERYTHING)

@@ -11,6 +11,7 @@ from reconciler.checks import (
     GUARD_CHECKS,
     RUNTIME_CHECKS,
     STRATEGY_CHECKS,
+    TAKING_CHECKS,
     evaluate,
     explain,
 )
@@ -65,7 +66,8 @@ def test_the_checks_whose_weight_policy_and_files_decide():
 def test_the_rules_of_policy_stand_apart_block_and_are_never_waived():
     """A connection is never asked them: what ``permits`` requires is of connections alone."""
     assert set(STRATEGY_CHECKS) == {"policy-margin-limit", "policy-averaging", "policy-quotes"}
-    assert list(ENTRIES) == [*CATALOGUE, *STRATEGY_CHECKS, *BOT_CHECKS, *RUNTIME_CHECKS, *GUARD_CHECKS]
+    others = (*TAKING_CHECKS, *BOT_CHECKS, *RUNTIME_CHECKS, *GUARD_CHECKS)
+    assert list(ENTRIES) == [*CATALOGUE, *STRATEGY_CHECKS, *others]
     for check in STRATEGY_CHECKS.values():
         assert (check.severity, check.waivable, check.varies) == (Severity.BLOCKING, False, False)
 

@@ -167,6 +167,14 @@ async def test_how_often_it_may_add_to_a_trade(stand, bot, change, most):
     assert (await stand.open().read())[STRATEGY].bot.averaging == Averaging(additions=most)
 
 
+async def test_it_tells_what_its_type_is_compared_with(stand):
+    told = (await stand.open().read())[STRATEGY].bot
+    assert None not in (told.pairs, told.stake, told.averaging)
+    assert freqtrade.TYPE.takes == dict.fromkeys(
+        ("pairs", "margin_limit", "averaging.max_additions"), "compared"
+    )
+
+
 async def test_a_bot_that_averages_since_it_was_judged_is_not_started(stand, bot):
     """Its stake is without a limit before and after, so that only the additions tell."""
     bot.config["stake_amount"] = "unlimited"
