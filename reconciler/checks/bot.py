@@ -163,6 +163,21 @@ def averaging(case: BotCase) -> Answer | None:
     return failed(both, mark=case.strategy.marks.get("averaging", case.strategy.mark))
 
 
+def account(case: BotCase) -> Answer | None:
+    """Whether the runtime can trade on the account that it has, and whether that is the one of git."""
+    told, wanted = case.bot.account, case.strategy.parameters.get("settings", {}).get("account_id")
+    if told is None:
+        return None
+    if told.trouble:
+        return failed(f"the bot's account there is {told.id} ({told.name}), and {told.trouble}")
+    if wanted is None or str(wanted) == told.id:
+        return passed(f"the bot's account there is {told.id} ({told.name})")
+    return failed(
+        f"the bot's account there is {told.id} ({told.name}), and the files name {wanted}",
+        mark=case.strategy.marks.get("settings", case.strategy.mark),
+    )
+
+
 def alive(case: BotCase) -> Answer | None:
     """Whether a bot that is on has done its work lately."""
     if case.bot.heartbeat is None or not case.running:
@@ -293,6 +308,19 @@ CHECKS: Final = (
         ),
         rule=stake,
         judges=(Parameter.MARGIN_LIMIT,),
+    ),
+    BotCheck(
+        id="bot-account",
+        title="The bot's account",
+        asks="Can the runtime trade on its account at the exchange, and is it the one that the files name?",
+        cause="The runtime says that it cannot trade on that account, or the bot was moved to another.",
+        fix="Mend the account in the runtime, such as by giving it the exchange key anew; or name the right "
+        "one in `settings.account_id`.",
+        explanation=(
+            "Asked of runtimes that hold exchange keys themselves, as 3Commas does. What they say of their "
+            "own key counts beside what the exchange says of the connection's: they may be two keys."
+        ),
+        rule=account,
     ),
     BotCheck(
         id="bot-averaging",

@@ -18,6 +18,18 @@ class Stake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The runtime's own entry for an account at an exchange: its ``id``, and its ``name`` there.
+
+    ``trouble`` is why nothing can be traded on it, in words, where the runtime says so.
+    """
+
+    id: str
+    name: str
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Averaging:
     """How the bot may add to a position against which the price moves.
 
@@ -43,6 +55,7 @@ class Bot:
     exchange: str | None = None
     money: Money | None = None
     market: Market | None = None
+    account: Account | None = None
     account_mode: str | None = None
     pairs: tuple[str, ...] | None = None
     stake: Stake | None = None

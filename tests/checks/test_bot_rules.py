@@ -9,13 +9,15 @@ from decimal import Decimal
 import pytest
 
 from reconciler.checks import BOT_CHECKS, BotCase, evaluate_bot, judge_runtime
-from reconciler.model.bot import Averaging, Bot, Stake
+from reconciler.model.bot import Account, Averaging, Bot, Stake
 from reconciler.model.desired import Market, Money, RuntimeSpec
 from reconciler.model.errors import Mark, RuntimeFailed
 from reconciler.model.finding import Severity, Subject, Verdict
 from reconciler.model.runtime_kinds import RUNTIME_KINDS, RuntimeFailureKind
 
 HERE, THERE = Mark(file="connections.yaml", line=70), Mark(file="connections.yaml", line=20)
+
+THEIRS = Account(id="7", name="My Binance")
 
 
 def adding(additions, step=None, multiplier=None):
@@ -76,6 +78,10 @@ def ask(make):
         ("bot-stake", {"stake": Stake(currency="USDC", most=Decimal(1)), "limit": "200"}, "fail"),
         ("bot-stake", {"stake": Stake(currency="USDT"), "limit": "200"}, "fail"),
         ("bot-stake", {"stake": Stake(currency="USDT")}, None),
+        ("bot-account", {"account": THEIRS}, "pass"),
+        ("bot-account", {"account": THEIRS, "settings": {"account_id": 7}}, "pass"),
+        ("bot-account", {"account": THEIRS, "settings": {"account_id": 8}}, "fail"),
+        ("bot-account", {"settings": {"account_id": 8}}, None),
         ("bot-averaging", {"averaging": adding(0)}, "pass"),
         ("bot-averaging", {"averaging": adding(1)}, "fail"),
         ("bot-averaging", {"averaging": adding(None)}, "fail"),
@@ -102,7 +108,16 @@ def test_what_git_says_is_compared_with_what_runs(ask, check, given, verdict):
 
 @pytest.mark.parametrize("check", BOT_CHECKS)
 def test_what_a_runtime_does_not_tell_is_not_asked(ask, check):
-    assert ask(check, settings={"strategy": "Grid"}, limit="1", additions=0) is None
+    assert ask(check, settings={"strategy": "Grid", "account_id": 7}, limit="1", additions=0) is None
+
+
+def test_an_account_that_cannot_trade_fails_whichever_it_is(ask):
+    locked = replace(THEIRS, trouble="3Commas has locked it (invalid_api_key)")
+    found = ask("bot-account", account=locked, settings={"account_id": 7})
+    assert (found.verdict, found.blocks) == (Verdict.FAIL, True)
+    assert found.evidence == (
+        "the bot's account there is 7 (My Binance), and 3Commas has locked it (invalid_api_key)"
+    )
 
 
 @pytest.mark.parametrize(
