@@ -8,7 +8,7 @@ from typing import Final
 
 from reconciler.model.errors import ConfigError, Problem
 from reconciler.model.taking import EVERYTHING
-from reconciler.runtimes import command, freqtrade, kubernetes, webhook
+from reconciler.runtimes import command, freqtrade, kubernetes, threecommas, webhook
 from reconciler.runtimes.interface import Opening, Runtime, RuntimeType
 from reconciler.runtimes.ledger import Ledger
 
@@ -24,6 +24,7 @@ TYPES: Final[Mapping[str, RuntimeType]] = MappingProxyType(
                 open=lambda opening: Ledger(opening.spec.id, opening.state),
                 takes=EVERYTHING,
             ),
+            threecommas.TYPE,
             webhook.TYPE,
         )
     }

@@ -95,6 +95,11 @@ SHAPES = {
         "type: webhook, url: https://x.example",
         [(13, 3, "missing-field")],
     ),
+    "3commas without url": (
+        "type: ledger",
+        "type: 3commas, credentials: secrets/x.yaml",
+        [(13, 3, "missing-field")],
+    ),
     "credentials a list": ("secrets/mexc-spot-main.sops.yaml", "[x]", [(11, 18, "wrong-type")]),
     "credentials absolute": ("credentials: secrets", "credentials: /etc", [(11, 18, "wrong-format")]),
     "credentials at home": ("credentials: secrets", "credentials: ~/x", [(11, 18, "wrong-format")]),
@@ -303,6 +308,10 @@ SOUND_DOCUMENT["runtimes"]["ft-eu"] = schema.schema()["$defs"]["freqtradeRuntime
 }
 SOUND_DOCUMENT["runtimes"]["k8s"] = schema.schema()["$defs"]["kubernetesRuntime"]["examples"][0] | {
     "replicas_in_git": "ignore"
+}
+SOUND_DOCUMENT["runtimes"]["3c"] = schema.schema()["$defs"]["threecommasRuntime"]["examples"][0] | {
+    "mode": "dry_run",
+    "insecure_http": False,
 }
 for KIND in ("webhookRuntime", "commandRuntime"):
     SOUND_DOCUMENT["runtimes"][KIND.lower()] = schema.schema()["$defs"][KIND]["examples"][0]

@@ -109,3 +109,41 @@ def test_the_operator_says_which_cluster_each_runtime_is(load, tmp_path):
         assert opened("other", {"": all_, "k8s": one}).kubeconfig == all_
         assert opened("other", {"k8s": one}).kubeconfig is None
         assert opened("other", {}).environ == {"A": "b"}
+
+
+@pytest.fixture
+def bots(load, tmp_path):
+    """Have the two strategies be bots of 3Commas."""
+
+    def work(first, second):
+        load({"workload": "deployment/a"}, {"workload": "deployment/b"})
+        path = tmp_path / "connections.yaml"
+        document = json.loads(path.read_text())
+        (tmp_path / "secrets" / "3c.sops.yaml").touch()
+        url = "https://api.3commas.io/public/api"
+        document["runtimes"] = {"k8s": {"type": "3commas", "url": url, "credentials": "secrets/3c.sops.yaml"}}
+        for name, settings in (("one", first), ("two", second)):
+            document["strategies"][name]["settings"] = settings
+        path.write_text(json.dumps(document, indent=1))
+        return read([str(path)])
+
+    return work
+
+
+def test_bots_of_3commas_are_named_by_their_numbers(bots):
+    assert len(bots({"bot_id": 1, "account_id": 7, "strategy": "x"}, {"bot_id": 2}).strategies) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "codes"),
+    [
+        ({"bot_id": 1}, {"bot_id": 1, "account_id": 7}, ["bot-taken"]),
+        ({"bot_id": "1"}, {"bot_id": 2}, ["bot-not-named"]),
+        ({"bot_id": 1, "account_id": "My Binance"}, {"bot_id": 2}, ["bot-not-named"]),
+        ({"bot_id": 1, "kind": "grid"}, {"bot_id": 2}, ["unknown-setting"]),
+    ],
+)
+def test_what_is_no_bot_of_3commas_is_refused(bots, first, second, codes):
+    with pytest.raises(ConfigError) as caught:
+        bots(first, second)
+    assert problems(caught) == codes
