@@ -284,7 +284,7 @@ _RULES: Final = {
         _SUSPEND,
         ("enabled", _enabled),
         ("connection", _always("the strategy trades on another key")),
-        (r"runtime|settings\.workload", _always("the strategy runs elsewhere")),
+        (r"runtime|settings\.(workload|bot_id|account_id)", _always("the strategy runs elsewhere")),
         ("pairs", _members("pairs")),
         ("risk_level", _risk_level),
         (r"margin_limit\.amount", _limit("the margin")),

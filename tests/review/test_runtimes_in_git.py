@@ -137,3 +137,25 @@ def test_another_namespace_or_workload_is_told_as_risk_and_so_is_who_may_undo_a_
     assert told["runtimes", "k8s", "namespace"] is Risk.UP
     assert told["runtimes", "k8s", "replicas_in_git"] is Risk.UP
     assert told["strategies", "in-k8s", "settings.workload"] is Risk.UP
+
+
+def test_another_bot_or_account_of_3commas_is_told_as_risk(repo):
+    text = (repo.root / "connections.yaml").read_text()
+    head, _, tail = text.partition("strategies:\n")
+    connection = next(one for one in tail.splitlines() if "connection:" in one).split()[-1].strip(",}")
+
+    def files(bot, account):
+        strategy = (
+            f"  hosted: {{name: x, connection: {connection}, runtime: paper, enabled: false, "
+            f"pairs: [BTC/USDT], settings: {{bot_id: {bot}, account_id: {account}}}}}\n"
+        )
+        repo.write("connections.yaml", f"{head}strategies:\n{strategy}{tail}")
+
+    files(1, 7)
+    repo.commit("a bot")
+    repo.git("branch", "--force", "main")
+    files(2, 8)
+    repo.commit()
+    told = leaves(repo.review())
+    assert told["strategies", "hosted", "settings.bot_id"] is Risk.UP
+    assert told["strategies", "hosted", "settings.account_id"] is Risk.UP
