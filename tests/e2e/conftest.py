@@ -26,6 +26,9 @@ from reconciler.sandbox.running import SandboxThread
 
 EXAMPLES = folder("examples")
 
+# Servers that stand in for runtimes stand beside the tests of their drivers.
+sys.path.insert(0, str(Path(__file__).parents[1] / "runtimes"))
+
 
 class _Yaml12(yaml.SafeLoader):
     """Knows ``true`` and ``false`` alone as such: ``on`` is a field of ours."""
