@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from reconciler.model.desired import OnDisable
 from reconciler.model.errors import LockHeld, ReconcilerError, RuntimeFailed, StateError
 from reconciler.model.event import NOWHERE, Event, Origin, event_of_outcome
 from reconciler.model.plan import (
@@ -265,7 +266,7 @@ async def _call(runtime: Runtime, action: Action, *, token: int) -> _Trouble | N
         async with asyncio.timeout(ACT_SECONDS):
             match action.kind:
                 case ActionKind.DISABLE:
-                    await runtime.disable(action.strategy, token=token)
+                    await runtime.disable(action.strategy, token=token, how=action.how or OnDisable.STOP)
                 case ActionKind.CHANGE:
                     await runtime.change(action.strategy, after, connection=connection, token=token)
                 case _:

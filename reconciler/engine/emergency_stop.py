@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from reconciler.engine.apply import apply
 from reconciler.engine.emergency_known import Claim, Known
 from reconciler.engine.emergency_record import Unfailing, Unhindered
-from reconciler.engine.runtimes import Claims, Unlocked, claims_of, close_all, open_one, opening_of
+from reconciler.engine.runtimes import ABILITIES, Claims, Unlocked, claims_of, close_all, open_one, opening_of
 from reconciler.engine.settings import Settings
 from reconciler.model.desired import RuntimeSpec
 from reconciler.model.emergency import Running
@@ -23,6 +23,7 @@ from reconciler.model.errors import Mark, ReconcilerError, StateError
 from reconciler.model.event import Origin
 from reconciler.model.plan import Action, ActionKind, Outcome, Plan, RunningStrategy
 from reconciler.planning.decide import is_off
+from reconciler.planning.disabling import with_how
 from reconciler.planning.lockdown import CHECK
 from reconciler.runtimes.bounded import LIMITS, Bounded, Closed, Limits
 from reconciler.runtimes.interface import Opening, Runtime
@@ -76,7 +77,7 @@ async def halt(
         runtime = runtimes.get(name)
         claims = claims_of[name]
         held = await _held(runtime) if runtime else None
-        actions = tuple(_action(claim, order) for claim in _to_stop(claims, held, order.covers))
+        actions = tuple(_action(claim, known, order) for claim in _to_stop(claims, held, order.covers))
         done = await apply(
             Plan(actions=actions, digest=""),
             runtimes={name: runtime} if runtime else {},
@@ -119,8 +120,8 @@ def _foreign(
             yield Running(strategy=one.id, runtime=runtime, connection=one.connection)
 
 
-def _action(claim: Claim, order: Order) -> Action:
-    return Action(
+def _action(claim: Claim, known: Known, order: Order) -> Action:
+    action = Action(
         kind=ActionKind.DISABLE,
         strategy=claim.strategy,
         runtime=claim.runtime,
@@ -128,6 +129,7 @@ def _action(claim: Claim, order: Order) -> Action:
         reason=order.reason,
         checks=(CHECK,),
     )
+    return with_how(action, known.desired, ABILITIES)
 
 
 async def _held(runtime: Runtime) -> Mapping[str, RunningStrategy] | None:

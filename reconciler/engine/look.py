@@ -13,7 +13,7 @@ from reconciler.engine.bots import bot_findings, runtime_findings, shown, with_b
 from reconciler.engine.choose import chosen_connections
 from reconciler.engine.guards import guard_findings
 from reconciler.engine.policy import policy_findings
-from reconciler.engine.runtimes import read_all
+from reconciler.engine.runtimes import ABILITIES, read_all
 from reconciler.engine.settings import Settings
 from reconciler.engine.survey import Survey, Surveyor, survey
 from reconciler.model.desired import Desired
@@ -93,6 +93,7 @@ async def look(
             guards=guards,
             begun=begun,
             unread=unreadable,
+            abilities=ABILITIES,
         )
 
     plan = plan_over(running)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from threading import Event
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from reconciler.engine.settings import Settings
 from reconciler.model.desired import Desired, RuntimeSpec
@@ -15,6 +15,7 @@ from reconciler.model.errors import Mark, RuntimeFailed, SecretsError
 from reconciler.model.plan import InventoryItem, RunningStrategy
 from reconciler.model.runtime_kinds import RuntimeFailureKind
 from reconciler.model.secret import Secret
+from reconciler.planning.disabling import Abilities, Can
 from reconciler.runtimes.bounded import Closed
 from reconciler.runtimes.interface import READ_SECONDS, Opening, Runtime
 from reconciler.runtimes.registry import TYPES, open_runtime
@@ -31,6 +32,12 @@ Unlocked: TypeAlias = Mapping[str, Mapping[str, Secret] | SecretsError]
 
 Claims: TypeAlias = Mapping[str, Mapping[str, InventoryItem]]
 """What this tool enabled, or began to, by runtime and strategy."""
+
+
+ABILITIES: Final[Abilities] = {
+    name: Can(disables=one.disables, tells_positions=one.tells_positions) for name, one in TYPES.items()
+}
+"""What each type of runtime can do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -235,6 +235,19 @@ class OnUnknown(StrEnum):
     HOLD = "hold"
 
 
+class OnDisable(StrEnum):
+    """How a strategy is disabled: what becomes of what it holds.
+
+    ``STOP``: it does nothing any more, and nobody manages its open positions. ``STOP_ENTRIES``: it opens
+    nothing, and manages what is open to its end. ``CLOSE_FIRST_MANUAL``: it opens nothing, and is stopped
+    once a person closed what is open. None of them closes a position.
+    """
+
+    STOP = "stop"
+    STOP_ENTRIES = "stop_entries"
+    CLOSE_FIRST_MANUAL = "close_first_manual"
+
+
 WEEK: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from reconciler.model.bot import Bot
-from reconciler.model.desired import EMPTY, Guarded
+from reconciler.model.desired import EMPTY, Guarded, OnDisable
 
 
 class ActionKind(StrEnum):
@@ -82,6 +82,7 @@ class Action:
     one that should run from starting; ``UNMANAGED`` runs but is not in git and was not enabled by
     this tool; ``NONE`` is as desired. ``checks`` names the findings behind it: a disabling without any
     comes from the files alone. ``before`` and ``after`` are parameters, only where the action changes them.
+    ``how`` says of a disabling what becomes of what the strategy holds.
     """
 
     kind: ActionKind
@@ -92,6 +93,7 @@ class Action:
     checks: tuple[str, ...] = ()
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
+    how: OnDisable | None = None
 
     @property
     def of_files(self) -> bool:

@@ -14,7 +14,7 @@ from reconciler.model.report import ConnectionReport
 from reconciler.planning.canonical import Json, dumps, plain
 
 #: Raised whenever the same plan would give another digest.
-VERSION: Final = 4
+VERSION: Final = 5
 
 #: Ends that are counted in days from now by some exchanges (MEXC) drift by themselves; what they
 #: mean stands in the findings.

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from reconciler.model.desired import Desired, Strategy
+from reconciler.model.desired import EMPTY, Desired, Strategy
 from reconciler.model.errors import UsageError
 from reconciler.model.finding import Verdict
 from reconciler.model.plan import Action, ActionKind, InventoryItem, Plan, RunningStrategy
 from reconciler.model.report import ConnectionReport
 from reconciler.planning import decide
 from reconciler.planning.digest import digest
+from reconciler.planning.disabling import Abilities, with_how
 from reconciler.planning.gate import Judge, Permits, gate
 from reconciler.planning.guard import NO_GUARDS, Guards, guard
 from reconciler.planning.positions import with_positions
@@ -57,6 +58,7 @@ def make_plan(
     guards: Guards = NO_GUARDS,
     begun: Collection[Place] = (),
     unread: Collection[str] = (),
+    abilities: Abilities = EMPTY,
 ) -> Plan:
     """The plan that would make the runtimes equal ``desired``, with its digest.
 
@@ -65,6 +67,7 @@ def make_plan(
     with any, everything else is left out, and nothing else is disabled. ``guards`` hold back what
     neither files nor checks do. ``begun`` names where an action was begun of which nobody knows what
     became of it; ``unread`` names the runtimes of which ``runtimes`` holds no more than a guess.
+    ``abilities`` says what each type of runtime can do.
 
     Raises:
         UsageError: a target names nothing in the files or the inventory.
@@ -93,7 +96,8 @@ def make_plan(
         runs_on=view.where_it_runs,
         guards=guards,
     )
-    actions = tuple(with_positions(action, runtimes) for action in sorted(guarded, key=_place))
+    told = (with_how(with_positions(action, runtimes), desired, abilities) for action in guarded)
+    actions = tuple(sorted(told, key=_place))
     chosen = tuple(sorted(view.targets))
     return Plan(
         actions=actions,

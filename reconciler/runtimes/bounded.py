@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from reconciler.model.desired import OnDisable
 from reconciler.model.errors import ReconcilerError
 from reconciler.model.plan import RunningStrategy
 from reconciler.runtimes.interface import Runtime
@@ -52,9 +53,9 @@ class Bounded:
         """Give ``strategy`` new ``parameters`` and ``connection``."""
         await self._within(self._runtime.change(strategy, parameters, connection=connection, token=token))
 
-    async def disable(self, strategy: str, *, token: int) -> None:
-        """Stop ``strategy``."""
-        await self._within(self._runtime.disable(strategy, token=token))
+    async def disable(self, strategy: str, *, token: int, how: OnDisable) -> None:
+        """Disable ``strategy``."""
+        await self._within(self._runtime.disable(strategy, token=token, how=how))
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -107,9 +108,9 @@ class Closed:
         del strategy, parameters, connection, token
         raise self._why
 
-    async def disable(self, strategy: str, *, token: int) -> None:
+    async def disable(self, strategy: str, *, token: int, how: OnDisable) -> None:
         """Raise why it cannot be."""
-        del strategy, token
+        del strategy, token, how
         raise self._why
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ from threading import Event
 from typing import Any, Final
 
 from reconciler.child import Cut, Ended, run
+from reconciler.model.desired import OnDisable
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.taking import EVERYTHING
 from reconciler.runtimes.bounded import Closed
@@ -101,4 +102,9 @@ def _opened(opening: Opening) -> Runtime:
     return Closed(failed(Kind.NOT_ALLOWED, told))
 
 
-TYPE: Final = RuntimeType(name="command", open=_opened, takes=EVERYTHING)
+TYPE: Final = RuntimeType(
+    name="command",
+    open=_opened,
+    disables=(OnDisable.STOP, OnDisable.STOP_ENTRIES),
+    takes=EVERYTHING,
+)

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 import jsonschema_rs
 
 from reconciler import resources
+from reconciler.model.desired import OnDisable
 from reconciler.model.errors import LockHeld, RuntimeFailed
 from reconciler.model.plan import RunningStrategy
 from reconciler.model.runtime_kinds import RUNTIME_KINDS
@@ -68,9 +69,13 @@ class Told:
         """Tell it the new ``parameters`` and ``connection``."""
         await self._act("change", strategy, token, connection=connection, parameters=dict(parameters))
 
-    async def disable(self, strategy: str, *, token: int) -> None:
-        """Tell it to stop ``strategy``."""
-        await self._act("disable", strategy, token)
+    async def disable(self, strategy: str, *, token: int, how: OnDisable) -> None:
+        """Tell it to stop ``strategy``, or to stop its entries.
+
+        ``how`` is only said where it is not to stop: the request of those who know no other is as it was.
+        """
+        more = {} if how is OnDisable.STOP else {"how": how.value}
+        await self._act("disable", strategy, token, **more)
 
     async def _act(self, action: str, strategy: str, token: int, **more: object) -> None:
         answer = await self._answer(action, strategy=strategy, token=token, **more)

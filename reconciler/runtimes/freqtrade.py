@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from reconciler.model.bot import Averaging, Bot, Stake
-from reconciler.model.desired import Market, Money
+from reconciler.model.desired import Market, Money, OnDisable
 from reconciler.model.errors import RuntimeFailed
 from reconciler.model.plan import RunningStrategy
 from reconciler.model.runtime_kinds import RUNTIME_KINDS
@@ -80,7 +80,6 @@ class Freqtrade:
     def __init__(self, opening: Opening) -> None:
         spec = opening.spec
         self._runtime = spec.id
-        self._stops = spec.options.get("disable", "stop_entries") == "stop"
         self._enabled_by_us = opening.enabled
         self._sleep = opening.sleep
         self._http = Http(spec.url or "", timeout=opening.timeout)
@@ -138,16 +137,16 @@ class Freqtrade:
                 "apply, give the bot the other key, restart it, then enable the strategy again",
             )
 
-    async def disable(self, strategy: str, *, token: int) -> None:
-        """Have the bot open nothing more: stop it, or pause its entries, as the files choose.
+    async def disable(self, strategy: str, *, token: int, how: OnDisable) -> None:
+        """Have the bot open nothing more: stop it, or pause its entries.
 
-        A bot that is off stays as it is: pausing a stopped one would start it.
+        A bot that is off is not paused: pausing a stopped one would start it.
         """
         del strategy, token
         seen = await self._settled(LOOKS)
-        if seen.enabled is False:
+        if seen.state == "stopped" or (seen.state == "paused" and how is not OnDisable.STOP):
             return
-        if self._stops:
+        if how is OnDisable.STOP:
             await self._told("/stop", {"stopped"}, seen)
         elif seen.version < PAUSES_FROM:
             raise _failed(
@@ -343,4 +342,6 @@ TYPE: Final = RuntimeType(
     single=True,
     settings=frozenset({"strategy"}),
     takes=TAKES,
+    disables=(OnDisable.STOP_ENTRIES, OnDisable.STOP),
+    tells_positions=True,
 )

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from reconciler.model.desired import RuntimeSpec, Strategy
+from reconciler.model.desired import OnDisable, RuntimeSpec, Strategy
 from reconciler.model.plan import InventoryItem, RunningStrategy
 from reconciler.model.secret import Secret
 from reconciler.model.taking import NOTHING, Takes
@@ -49,8 +49,13 @@ class Runtime(Protocol):
     ) -> None:
         """Give a running ``strategy`` new ``parameters``, another ``connection``, or both."""
 
-    async def disable(self, strategy: str, *, token: int) -> None:
-        """Stop ``strategy`` from opening anything; what it holds stays its own."""
+    async def disable(self, strategy: str, *, token: int, how: OnDisable) -> None:
+        """Stop ``strategy`` from opening anything; nothing that it holds is closed.
+
+        ``how`` is ``STOP`` or ``STOP_ENTRIES``, never ``CLOSE_FIRST_MANUAL``. With ``STOP`` one that opens
+        nothing, and still manages what it holds, stops altogether; with ``STOP_ENTRIES`` one that is off
+        stays as it is. A runtime that knows only one of the two does that.
+        """
 
     async def close(self) -> None:
         """Let go of connections; nothing is asked afterwards."""
@@ -91,6 +96,9 @@ class RuntimeType:
     words, and raises ``ValueError`` where they do not say; no two strategies can be the same bot.
     ``takes`` says which other parameters it is given, or is compared with: what is not in it nobody
     enforces, and ``validate`` tells that of each strategy that states it.
+
+    ``disables`` are the ways in which it can disable, of ``STOP`` and ``STOP_ENTRIES``: the first is what it
+    does unless the files choose. ``tells_positions``: it can say which positions a strategy has open.
     """
 
     name: str
@@ -100,3 +108,5 @@ class RuntimeType:
     settings: frozenset[str] | None = None
     place: Callable[[RuntimeSpec, Mapping[str, Any]], str] | None = None
     takes: Takes = field(default_factory=lambda: NOTHING)
+    disables: tuple[OnDisable, ...] = (OnDisable.STOP,)
+    tells_positions: bool = False

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from reconciler.model.desired import RuntimeSpec
+from reconciler.model.desired import OnDisable, RuntimeSpec
 from reconciler.model.errors import RuntimeFailed
 from reconciler.model.plan import RunningStrategy
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
@@ -110,9 +110,12 @@ class Kubernetes:
                 "change, then enable the strategy again",
             )
 
-    async def disable(self, strategy: str, *, token: int) -> None:
-        """Scale all that is its own to 0, whoever sets the replicas, and wait until no pod is left."""
-        del token
+    async def disable(self, strategy: str, *, token: int, how: OnDisable) -> None:
+        """Scale all that is its own to 0, whoever sets the replicas, and wait until no pod is left.
+
+        Whatever ``how``: there is no pod that only opens nothing.
+        """
+        del token, how
         mine = sorted(workload for workload, holder in self._holders.items() if holder == strategy)
         if not mine:
             raise failed(Kind.WRONG_BOT, f"nobody knows any more which workload {strategy} was")

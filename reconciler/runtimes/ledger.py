@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
+from reconciler.model.desired import OnDisable
 from reconciler.model.errors import ReconcilerError, WriteRefused
 from reconciler.model.plan import RunningStrategy
 
@@ -74,8 +75,9 @@ class Ledger:
                 hint="plan again: it was disabled since this plan was made",
             )
 
-    async def disable(self, strategy: str, *, token: int) -> None:
-        """Have ``strategy`` stopped."""
+    async def disable(self, strategy: str, *, token: int, how: OnDisable) -> None:
+        """Have ``strategy`` stopped, whatever ``how``: a row holds nothing."""
+        del how
         self._store().ledger_disable(self._runtime, strategy, token=token)
 
     async def close(self) -> None:

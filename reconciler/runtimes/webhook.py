@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
 
+from reconciler.model.desired import OnDisable
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.taking import EVERYTHING
 from reconciler.runtimes.contract import OBSERVE, Told, failed
@@ -54,4 +55,10 @@ class Webhook(Told):
         return await self._http.send("POST", "", body=body, headers=headers, call=action)
 
 
-TYPE: Final = RuntimeType(name="webhook", open=Webhook, credentials=("secret",), takes=EVERYTHING)
+TYPE: Final = RuntimeType(
+    name="webhook",
+    open=Webhook,
+    credentials=("secret",),
+    disables=(OnDisable.STOP, OnDisable.STOP_ENTRIES),
+    takes=EVERYTHING,
+)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Row
 
 from reconciler import machine
+from reconciler.model.desired import OnDisable
 from reconciler.model.plan import Action, ActionKind, OutcomeState
 from reconciler.state.schema import plain
 
@@ -121,14 +122,15 @@ def action_to_json(action: Action) -> dict[str, Any]:
         "checks": list(action.checks),
         "before": plain(action.before),
         "after": plain(action.after),
+        **({"how": action.how.value} if action.how else {}),
     }
 
 
 def _action_of(kept: Mapping[str, Any]) -> Action:
     """The action that the journal keeps. Raise ``ValueError`` when it is not one."""
     try:
-        return Action(
-            **{**kept, "kind": ActionKind(kept["kind"]), "checks": tuple(kept["checks"])},
-        )
+        how = OnDisable(kept["how"]) if kept.get("how") else None
+        checks = tuple(kept["checks"])
+        return Action(**{**kept, "kind": ActionKind(kept["kind"]), "checks": checks, "how": how})
     except (KeyError, TypeError) as error:
         raise ValueError("the journal holds something that is no action") from error

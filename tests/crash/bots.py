@@ -14,6 +14,7 @@ from typing import Any
 
 from steps import Steps
 
+from reconciler.model.desired import OnDisable
 from reconciler.model.errors import LockHeld
 from reconciler.model.plan import RunningStrategy
 
@@ -79,7 +80,7 @@ class Bot:
     ) -> None:
         self._act("change", strategy, connection, parameters, token)
 
-    async def disable(self, strategy: str, *, token: int) -> None:
+    async def disable(self, strategy: str, *, token: int, how: OnDisable) -> None:
         self._act("disable", strategy, None, {}, token)
 
     async def close(self) -> None:

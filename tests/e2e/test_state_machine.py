@@ -174,7 +174,7 @@ class Bots:
     async def change(self, strategy, parameters, *, connection, token):
         await self._put(strategy, parameters, connection, token, new=False)
 
-    async def disable(self, strategy, *, token):
+    async def disable(self, strategy, *, token, how):
         self._act(strategy, token)
         self._trouble(lambda: self.world.stop(self.name, strategy))
 

@@ -51,7 +51,7 @@ class Bots:
         told = self.wrong_connection or connection
         return RunningStrategy(id=strategy, enabled=True, connection=told, parameters=parameters)
 
-    async def disable(self, strategy, *, token):
+    async def disable(self, strategy, *, token, how):
         self._do("disable", strategy, None)
 
     def _do(self, what, strategy, held):

@@ -60,7 +60,7 @@ class Remote:
         await self._mood("read")
         return dict(self.held)
 
-    async def disable(self, strategy, *, token):
+    async def disable(self, strategy, *, token, how):
         self.asked.append((strategy, token))
         await self._mood("disable")
         if strategy in self.held:
@@ -447,7 +447,7 @@ class TestLock:
         desk.own("second", runtime="bot")
         bot, quiet = desk.remotes["bot"], desk.remotes["bot"].disable
 
-        async def disable(strategy, *, token):
+        async def disable(strategy, *, token, how):
             bot.disable = quiet
             await quiet(strategy, token=token)
             with (

@@ -123,8 +123,8 @@ class Fatal(Ledger):
 
     network = None
 
-    async def disable(self, strategy, *, token):
-        await super().disable(strategy, token=token)
+    async def disable(self, strategy, *, token, how):
+        await super().disable(strategy, token=token, how=how)
         self.network.down()
 
 

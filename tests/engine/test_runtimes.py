@@ -55,7 +55,7 @@ class Remote:
     async def change(self, strategy, parameters, *, connection, token):
         raise AssertionError("nothing is to change")
 
-    async def disable(self, strategy, *, token):
+    async def disable(self, strategy, *, token, how):
         await self._act(strategy, ON.discard)
 
     async def _act(self, strategy, act):

@@ -66,12 +66,16 @@ def _strategy(id_: str = "grid", **changes: Any) -> Strategy:
     return replace(base, **changes)
 
 
+def _runtime(id_: str, **changes: Any) -> RuntimeSpec:
+    return replace(RuntimeSpec(id=id_, type="ledger", mark=MARK), **changes)
+
+
 def _desired(*strategies: Strategy, **changes: Any) -> Desired:
     base = Desired(
         files=("connections.yaml",),
         egress={"bot": Egress(id="bot", addresses=(ip_network("203.0.113.10"),), mark=MARK)},
         connections={id_: _connection(id_) for id_ in ("main", "spare")},
-        runtimes={id_: RuntimeSpec(id=id_, type="ledger", mark=MARK) for id_ in ("paper", "live")},
+        runtimes={id_: _runtime(id_) for id_ in ("paper", "live")},
         strategies={strategy.id: strategy for strategy in strategies},
     )
     return replace(base, **changes)
@@ -336,6 +340,7 @@ _TOOLS = SimpleNamespace(
     report=_report,
     run=_run,
     running=_running,
+    runtime=_runtime,
     strategy=_strategy,
     limits=_LIMITS,
     worlds=_worlds,

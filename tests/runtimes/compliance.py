@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 
 from reconciler.engine.apply import apply, recover
+from reconciler.model.desired import OnDisable
 from reconciler.model.errors import RuntimeFailed
 from reconciler.model.plan import Action, ActionKind, OutcomeState, Plan
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
@@ -26,6 +27,8 @@ STRATEGY = "btc-eth"
 CONNECTION = "main"
 RUNTIME = "there"
 CANARY = "canary-7fK2-do-not-show"
+HOWS = (OnDisable.STOP, OnDisable.STOP_ENTRIES)
+"""What a runtime may be asked for; one that knows only one of the two does that."""
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 
 
@@ -161,14 +164,25 @@ class Compliance:
         await self.enable(runtime, stand, lease)
         assert await self.on(runtime) is True
 
-    async def test_disabled_is_off_and_disabling_again_does_nothing(self, runtime, stand, lease):
+    @pytest.mark.parametrize("how", HOWS)
+    async def test_disabled_is_off_and_disabling_again_does_nothing(self, runtime, stand, lease, how):
         await runtime.read()
         await self.enable(runtime, stand, lease)
-        await runtime.disable(STRATEGY, token=lease.token)
+        await runtime.disable(STRATEGY, token=lease.token, how=how)
         assert await self.on(runtime) is False
         told = stand.acts()
-        await runtime.disable(STRATEGY, token=lease.token)
+        await runtime.disable(STRATEGY, token=lease.token, how=how)
         assert (await self.on(runtime), stand.acts()) == (False, told)
+
+    @pytest.mark.parametrize("how", HOWS)
+    async def test_what_was_disabled_in_one_way_stays_off_in_the_other(self, runtime, stand, lease, how):
+        await runtime.read()
+        await self.enable(runtime, stand, lease)
+        for one in (how, *(other for other in HOWS if other is not how)):
+            await runtime.disable(STRATEGY, token=lease.token, how=one)
+            assert await self.on(runtime) is False
+        await self.enable(runtime, stand, lease)
+        assert await self.on(runtime) is True
 
     async def test_parameters_are_as_told_or_not_told(self, runtime, stand, lease):
         await runtime.read()
@@ -196,7 +210,7 @@ class Compliance:
                 if kind is ActionKind.ENABLE:
                     await self.enable(runtime, stand, lease)
                 else:
-                    await runtime.disable(STRATEGY, token=lease.token)
+                    await runtime.disable(STRATEGY, token=lease.token, how=OnDisable.STOP)
         wanted = kind is ActionKind.ENABLE
         with store.lease(clock=lambda: NOW) as lease:
             given = {"runtimes": {RUNTIME: opened()}, "store": store, "lease": lease, "clock": lambda: NOW}
@@ -224,7 +238,7 @@ class WireCompliance(Compliance):
         raised = []
         for act in (
             self.enable(runtime, stand, lease),
-            runtime.disable(STRATEGY, token=lease.token),
+            runtime.disable(STRATEGY, token=lease.token, how=OnDisable.STOP),
         ):
             with pytest.raises(RuntimeFailed) as caught:
                 await act

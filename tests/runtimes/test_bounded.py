@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from reconciler.model.desired import OnDisable
 from reconciler.model.errors import ReconcilerError
 from reconciler.runtimes.bounded import Bounded, Closed, Limits
 
@@ -34,8 +35,8 @@ class Runtime:
     async def change(self, strategy, parameters, *, connection, token):
         await self._call("change", strategy, parameters, connection, token)
 
-    async def disable(self, strategy, *, token):
-        await self._call("disable", strategy, token)
+    async def disable(self, strategy, *, token, how):
+        await self._call("disable", strategy, token, how)
 
     async def close(self):
         await self._call("close")
@@ -46,7 +47,7 @@ def calls(runtime):
         runtime.read(),
         runtime.enable("a", {}, connection="main", token=3),
         runtime.change("a", {}, connection="main", token=3),
-        runtime.disable("a", token=3),
+        runtime.disable("a", token=3, how=OnDisable.STOP),
         runtime.close(),
     ]
 
@@ -60,7 +61,7 @@ async def test_what_answers_is_passed_on_however_often():
         ("read",),
         ("enable", "a", {}, "main", 3),
         ("change", "a", {}, "main", 3),
-        ("disable", "a", 3),
+        ("disable", "a", 3, OnDisable.STOP),
         ("close",),
     ]
     assert len(inner.begun) == 500

@@ -13,7 +13,7 @@ import pytest
 from compliance import CANARY, CONNECTION, RUNTIME, STRATEGY, Compliance
 from contract import PARAMETERS, a_request
 
-from reconciler.model.desired import RuntimeSpec
+from reconciler.model.desired import OnDisable, RuntimeSpec
 from reconciler.model.errors import LockHeld, Mark, RuntimeFailed
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.resources import folder
@@ -89,7 +89,7 @@ async def failures(given):
     """What reading, starting and stopping raised, with ``untouched`` of each."""
     raised = []
     runtime = open_runtime(given)
-    for call in (runtime.read(), enable(runtime), runtime.disable(STRATEGY, token=1)):
+    for call in (runtime.read(), enable(runtime), runtime.disable(STRATEGY, token=1, how=OnDisable.STOP)):
         with pytest.raises(RuntimeFailed) as caught:
             await call
         shown = f"{caught.value!r} {caught.value} {caught.value.hint}"
@@ -253,7 +253,7 @@ async def test_an_older_applier_starts_nothing_and_still_stops(stand):
     ):
         with pytest.raises(LockHeld):
             await act
-    await runtime.disable(STRATEGY, token=4)
+    await runtime.disable(STRATEGY, token=4, how=OnDisable.STOP)
     held = await runtime.read()
     assert {name: one.enabled for name, one in held.items()} == {STRATEGY: False}
     with pytest.raises(LockHeld):

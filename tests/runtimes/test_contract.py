@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from reconciler.model.desired import OnDisable
 from reconciler.model.errors import LockHeld, ReconcilerError, RuntimeFailed
 from reconciler.model.plan import RunningStrategy
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
@@ -29,7 +30,7 @@ def told(answer, asked=None):
 
 async def act(runtime, name):
     if name == "disable":
-        await runtime.disable("btc", token=7)
+        await runtime.disable("btc", token=7, how=OnDisable.STOP)
     else:
         await getattr(runtime, name)("btc", PARAMETERS, connection="main", token=7)
 
@@ -52,6 +53,18 @@ async def test_all_that_is_asked_is_in_the_contract():
         "version": 1, "runtime": "hooks", "action": "enable", "strategy": "btc",
         "connection": "main", "parameters": PARAMETERS, "token": 7,
     }  # fmt: skip
+
+
+async def test_how_is_said_only_where_it_is_not_to_stop():
+    asked = []
+    for how in (OnDisable.STOP, OnDisable.STOP_ENTRIES):
+        await told({"done": True}, asked).disable("btc", token=7, how=how)
+    stop, entries = (json.loads(body) for _, body in asked)
+    assert stop == {"version": 1, "runtime": "hooks", "action": "disable", "strategy": "btc", "token": 7}
+    assert entries == {**stop, "how": "stop_entries"}
+    assert a_request.is_valid(stop)
+    assert a_request.is_valid(entries)
+    assert not a_request.is_valid({**stop, "how": "close_first_manual"})
 
 
 async def test_what_is_told_is_read_and_what_is_not_told_stays_unknown():

@@ -11,7 +11,7 @@ from compliance import CANARY, CONNECTION, NOW, RUNTIME, STRATEGY, Wire, WireCom
 from freqtrade_fake import FakeFreqtrade
 
 from reconciler.model.bot import Averaging, Stake
-from reconciler.model.desired import Market, Money, RuntimeSpec, Strategy
+from reconciler.model.desired import Market, Money, OnDisable, RuntimeSpec, Strategy
 from reconciler.model.errors import Mark, RuntimeFailed
 from reconciler.model.plan import InventoryItem
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
@@ -41,7 +41,6 @@ class Desk:
     def __init__(self, bot: FakeFreqtrade, wire: Wire) -> None:
         self.bot, self.wire = bot, wire
         self.parameters = {"pairs": PAIRS}
-        self.options = {}
         self.wanted = {STRATEGY: strategy()}
         self.enabled = {}
         self.pauses: list[float] = []
@@ -52,9 +51,7 @@ class Desk:
             self.pauses.append(seconds)
 
         opening = Opening(
-            spec=RuntimeSpec(
-                id=RUNTIME, type="freqtrade", mark=MARK, url=self.wire.url, options=self.options
-            ),
+            spec=RuntimeSpec(id=RUNTIME, type="freqtrade", mark=MARK, url=self.wire.url),
             state=store,
             wanted=self.wanted,
             enabled=self.enabled,
@@ -106,16 +103,7 @@ async def failure(call):
 
 
 class TestFreqtrade(WireCompliance):
-    """The suite, with the default of pausing entries."""
-
-
-class TestFreqtradeThatStops(WireCompliance):
-    """The suite, with ``disable: stop``."""
-
-    @pytest.fixture
-    def stand(self, stand):
-        stand.options = {"disable": "stop"}
-        return stand
+    """The suite."""
 
 
 async def test_it_tells_what_really_runs(stand, bot):
@@ -212,21 +200,28 @@ async def test_a_reload_is_waited_for_and_its_end_counts(stand, bot):
 
 async def test_disabling_pauses_entries_so_that_open_trades_are_still_managed(stand, bot):
     bot.state = "running"
-    await stand.open().disable(STRATEGY, token=1)
+    await stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP_ENTRIES)
     assert (bot.acts, bot.state) == (["pause"], "paused")
 
 
+async def test_a_bot_that_only_manages_its_trades_is_stopped_where_it_is_to_stop(stand, bot):
+    bot.state = "paused"
+    await stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP_ENTRIES)
+    assert bot.acts == []
+    await stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP)
+    assert (bot.acts, bot.state) == (["stop"], "stopped")
+
+
 async def test_a_stopped_bot_is_never_paused_as_that_would_start_it(stand, bot):
-    await stand.open().disable(STRATEGY, token=1)
+    await stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP_ENTRIES)
     assert (bot.acts, bot.state) == ([], "stopped")
 
 
 async def test_an_old_bot_is_not_paused_in_a_way_that_nobody_can_read_back(stand, bot):
     bot.version, bot.state = "2025.3", "running"
-    failed = await failure(stand.open().disable(STRATEGY, token=1))
+    failed = await failure(stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP_ENTRIES))
     assert (failed.kind, failed.untouched, bot.acts) == (Kind.WRONG_VERSION, True, [])
-    stand.options = {"disable": "stop"}
-    await stand.open().disable(STRATEGY, token=1)
+    await stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP)
     assert bot.state == "stopped"
 
 
@@ -235,7 +230,7 @@ async def test_an_old_bot_is_not_paused_in_a_way_that_nobody_can_read_back(stand
 )
 async def test_versions_are_compared_by_year_and_month(stand, bot, version):
     bot.version, bot.state = version, "running"
-    await stand.open().disable(STRATEGY, token=1)
+    await stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP_ENTRIES)
     assert bot.state == "paused"
 
 
@@ -409,7 +404,7 @@ class TestLogin:
         bot.state = "running"
         await runtime.read()
         bot.valid.clear()
-        await runtime.disable(STRATEGY, token=1)
+        await runtime.disable(STRATEGY, token=1, how=OnDisable.STOP_ENTRIES)
         assert (bot.acts, bot.state) == (["pause"], "paused")
 
     async def test_a_token_that_could_break_a_header_is_refused(self, stand, bot):
@@ -427,7 +422,7 @@ class TestWhichStrategy:
         stand.wanted, stand.enabled = {"new": strategy("new")}, {"old": item("old")}
         runtime = stand.open()
         assert [(one.id, one.enabled) for one in (await runtime.read()).values()] == [("old", True)]
-        await runtime.disable("old", token=1)
+        await runtime.disable("old", token=1, how=OnDisable.STOP)
         assert (await runtime.read())["old"].enabled is False
         await enable(runtime, "new")
         assert [(one.id, one.enabled) for one in (await runtime.read()).values()] == [("new", True)]

@@ -12,7 +12,7 @@ import yaml
 from compliance import CANARY, CONNECTION, NOW, RUNTIME, STRATEGY, Wire, WireCompliance
 from kubernetes_fake import EVERYTHING, GRANTED, NAMESPACE, FakeApi
 
-from reconciler.model.desired import RuntimeSpec, Strategy
+from reconciler.model.desired import OnDisable, RuntimeSpec, Strategy
 from reconciler.model.errors import Mark, RuntimeFailed
 from reconciler.model.plan import InventoryItem
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
@@ -175,7 +175,7 @@ async def test_every_answer_of_the_server_has_a_published_shape(stand, api):
     runtime = stand.open()
     await runtime.read()
     await enable(runtime, stand)
-    await runtime.disable(STRATEGY, token=1)
+    await runtime.disable(STRATEGY, token=1, how=OnDisable.STOP)
     del api.workloads["deployments", "bot"]
     api.add("statefulsets", "bot", replicas=1)
     stand.wanted = {"two": strategy("two", "statefulset/bot"), STRATEGY: stand.wanted[STRATEGY]}
@@ -219,7 +219,7 @@ class TestReading:
         api.forbidden = {"bot"}
         runtime = stand.open()
         assert await told(runtime) == {STRATEGY: None, "two": True}
-        await runtime.disable("two", token=1)
+        await runtime.disable("two", token=1, how=OnDisable.STOP)
         assert api.acts == [("two", 0)]
 
     async def test_where_none_may_be_read_the_error_says_what_to_grant(self, stand, api):
@@ -387,18 +387,18 @@ class TestDisabling:
     @pytest.mark.parametrize("workload", ["deployment/bot", "statefulset/bot"])
     async def test_it_counts_once_no_pod_is_left(self, stand, bot):
         bot.settle(1)
-        await stand.open().disable(STRATEGY, token=1)
+        await stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP)
         assert (bot.replicas, bot.pods, bot.stopping, len(stand.waits)) == (0, 0, 0, 2)
 
     async def test_all_replicas_of_it_stop(self, stand, api, bot):
         bot.settle(3)
-        await stand.open().disable(STRATEGY, token=1)
+        await stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP)
         assert api.acts == [("bot", 0)]
 
     async def test_pods_that_do_not_stop_leave_open_what_becomes_of_them(self, stand, bot):
         bot.settle(1)
         bot.stops = False
-        failed = await failure(stand.open().disable(STRATEGY, token=1))
+        failed = await failure(stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP))
         assert (failed.kind, failed.untouched) == (Kind.REFUSED, False)
         assert "did not stop" in str(failed)
 
@@ -409,19 +409,19 @@ class TestDisabling:
             bot.manager = "argocd-controller"
         else:
             api.autoscaled = [("Deployment", "bot")]
-        await stand.open().disable(STRATEGY, token=1)
+        await stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP)
         assert api.acts == [("bot", 0)]
 
     async def test_it_wins_over_a_change_meanwhile(self, stand, api, bot):
         bot.settle(1)
         api.before_patch = [bot.tick]
-        await stand.open().disable(STRATEGY, token=1)
+        await stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP)
         assert api.acts == [("bot", 0)]
 
     async def test_one_that_is_scaled_back_at_once_is_told(self, stand, api, bot):
         bot.settle(1)
         api.after_patch = [lambda: bot.settle(1)]
-        failed = await failure(stand.open().disable(STRATEGY, token=1))
+        failed = await failure(stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP))
         assert (failed.kind, failed.untouched) == (Kind.REFUSED, False)
         assert "scaled back at once" in str(failed)
 
@@ -434,10 +434,10 @@ class TestDisabling:
             api.before_patch = [api.workloads.clear]
         else:
             api.after_patch = [api.workloads.clear]
-        await stand.open().disable(STRATEGY, token=1)
+        await stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP)
 
     async def test_one_that_nobody_can_name_any_more_is_not_called_stopped(self, stand):
-        failed = await failure(stand.open().disable("forgotten", token=1))
+        failed = await failure(stand.open().disable("forgotten", token=1, how=OnDisable.STOP))
         assert (failed.kind, failed.untouched) == (Kind.WRONG_BOT, True)
 
 
@@ -447,7 +447,7 @@ class TestWhichWorkload:
         stand.wanted, stand.enabled = {}, {"old": item("old", stand.workload)}
         runtime = stand.open()
         assert await told(runtime) == {"old": True}
-        await runtime.disable("old", token=1)
+        await runtime.disable("old", token=1, how=OnDisable.STOP)
         assert api.acts == [("bot", 0)]
 
     async def test_one_that_was_renamed_stops_under_its_old_id_and_starts_under_the_new(self, stand, bot):
@@ -456,7 +456,7 @@ class TestWhichWorkload:
         stand.enabled = {"old": item("old", stand.workload)}
         runtime = stand.open()
         assert await told(runtime) == {"old": True}
-        await runtime.disable("old", token=1)
+        await runtime.disable("old", token=1, how=OnDisable.STOP)
         assert await told(runtime) == {"old": False}
         await enable(runtime, stand, "new")
         assert await told(runtime) == {"new": True}
@@ -471,7 +471,7 @@ class TestWhichWorkload:
         moved = parameters("statefulset/new")
         failed = await failure(runtime.change(STRATEGY, moved, connection=CONNECTION, token=1))
         assert (failed.kind, failed.untouched, new.replicas) == (Kind.REFUSED, True, 0)
-        await runtime.disable(STRATEGY, token=1)
+        await runtime.disable(STRATEGY, token=1, how=OnDisable.STOP)
         await enable(runtime, stand, workload="statefulset/new")
         assert (bot.replicas, new.replicas) == (0, 1)
 

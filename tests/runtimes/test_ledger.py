@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from compliance import CONNECTION, RUNTIME, STRATEGY, Compliance
 
-from reconciler.model.desired import RuntimeSpec
+from reconciler.model.desired import OnDisable, RuntimeSpec
 from reconciler.model.errors import ConfigError, LockHeld, Mark, ReconcilerError, WriteRefused
 from reconciler.model.plan import RunningStrategy
 from reconciler.runtimes.interface import Opening
@@ -58,7 +58,7 @@ async def test_every_act_done_twice_is_as_done_once(ledger, token):
     for act in (
         lambda: ledger.enable("btc", PAIRS, connection="main", token=token),
         lambda: ledger.change("btc", {"pairs": []}, connection="main", token=token),
-        lambda: ledger.disable("btc", token=token),
+        lambda: ledger.disable("btc", token=token, how=OnDisable.STOP),
     ):
         await act()
         once = await ledger.read()
@@ -68,7 +68,7 @@ async def test_every_act_done_twice_is_as_done_once(ledger, token):
 
 async def test_a_disabled_strategy_stays_readable_and_can_be_enabled_again(ledger, token):
     await ledger.enable("btc", PAIRS, connection="main", token=token)
-    await ledger.disable("btc", token=token)
+    await ledger.disable("btc", token=token, how=OnDisable.STOP)
     assert (await ledger.read())["btc"] == RunningStrategy(
         id="btc", enabled=False, connection="main", parameters=PAIRS
     )
@@ -77,7 +77,7 @@ async def test_a_disabled_strategy_stays_readable_and_can_be_enabled_again(ledge
 
 
 async def test_disabling_what_was_never_there_is_no_error_and_makes_nothing(ledger, token):
-    await ledger.disable("btc", token=token)
+    await ledger.disable("btc", token=token, how=OnDisable.STOP)
     assert await ledger.read() == {}
 
 
@@ -85,7 +85,7 @@ async def test_settings_of_what_does_not_run_cannot_change(ledger, token):
     with pytest.raises(ReconcilerError, match="does not run on paper"):
         await ledger.change("btc", PAIRS, connection="main", token=token)
     await ledger.enable("btc", PAIRS, connection="main", token=token)
-    await ledger.disable("btc", token=token)
+    await ledger.disable("btc", token=token, how=OnDisable.STOP)
     with pytest.raises(ReconcilerError):
         await ledger.change("btc", {}, connection="main", token=token)
     assert (await ledger.read())["btc"].parameters == PAIRS
@@ -95,7 +95,7 @@ async def test_two_ledgers_in_one_state_are_apart(ledger, store, token):
     other = open_runtime(Opening(spec=spec("live"), state=store))
     await ledger.enable("btc", PAIRS, connection="main", token=token)
     await other.enable("btc", {}, connection="main", token=token)
-    await other.disable("btc", token=token)
+    await other.disable("btc", token=token, how=OnDisable.STOP)
     assert (await ledger.read())["btc"] == RunningStrategy(
         id="btc", enabled=True, connection="main", parameters=PAIRS
     )
@@ -109,12 +109,12 @@ async def test_an_older_token_is_refused_and_changes_nothing(ledger, store):
         for act in (
             ledger.enable("eth", PAIRS, connection="main", token=old.token),
             ledger.change("btc", {}, connection="main", token=old.token),
-            ledger.disable("btc", token=old.token),
+            ledger.disable("btc", token=old.token, how=OnDisable.STOP),
         ):
             with pytest.raises(LockHeld):
                 await act
         assert await ledger.read() == before
-        await ledger.disable("btc", token=new.token)
+        await ledger.disable("btc", token=new.token, how=OnDisable.STOP)
 
 
 async def test_a_dry_run_reads_the_same_and_may_not_act(ledger, state_url, token):
@@ -124,7 +124,7 @@ async def test_a_dry_run_reads_the_same_and_may_not_act(ledger, state_url, token
     for act in (
         seen.enable("eth", PAIRS, connection="main", token=token),
         seen.change("btc", {}, connection="main", token=token),
-        seen.disable("btc", token=token),
+        seen.disable("btc", token=token, how=OnDisable.STOP),
     ):
         with pytest.raises(WriteRefused, match="dry run"):
             await act

@@ -16,7 +16,7 @@ from aiohttp import web
 from compliance import CANARY, CONNECTION, RUNTIME, STRATEGY, Wire, WireCompliance
 from contract import PARAMETERS, a_request, an_answer, example
 
-from reconciler.model.desired import RuntimeSpec
+from reconciler.model.desired import OnDisable, RuntimeSpec
 from reconciler.model.errors import LockHeld, Mark, RuntimeFailed
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.secret import Secret
@@ -105,7 +105,7 @@ async def test_every_request_and_answer_is_in_the_contract(stand):
     await runtime.change(STRATEGY, {"pairs": []}, connection="other", token=1)
     held = (await runtime.read())[STRATEGY]
     assert (held.enabled, held.connection, held.parameters) == (True, "other", {"pairs": []})
-    await runtime.disable(STRATEGY, token=1)
+    await runtime.disable(STRATEGY, token=1, how=OnDisable.STOP)
     assert [json.loads(body)["action"] for _, body in stand.taken] == [
         "enable",
         "change",
@@ -127,7 +127,7 @@ async def test_an_older_applier_starts_nothing_and_still_stops(stand):
         with pytest.raises(LockHeld):
             await act
     assert stand.done == [(STRATEGY, True)]
-    await runtime.disable(STRATEGY, token=4)
+    await runtime.disable(STRATEGY, token=4, how=OnDisable.STOP)
     assert stand.done == [(STRATEGY, True), (STRATEGY, False)]
     with pytest.raises(LockHeld):  # the stop did not make the older one the newest
         await enable(runtime, token=4)
@@ -154,7 +154,7 @@ async def test_a_recorded_request_works_once(stand):
     runtime = stand.open()
     await enable(runtime)
     recorded = stand.taken[-1]
-    await runtime.disable(STRATEGY, token=1)
+    await runtime.disable(STRATEGY, token=1, how=OnDisable.STOP)
     assert await send_again(stand, *recorded) == 401
     stand.clock.now += 3 * 300  # its id is forgotten by now, and its time is over
     assert await send_again(stand, *recorded) == 401
@@ -204,7 +204,7 @@ async def test_observing_is_asked_again_where_nothing_answers_each_time_anew(sta
 async def test_a_secret_that_is_none_is_told_before_anything_is_sent(stand, secret):
     runtime = Webhook(opening(stand.wire.url, secret))
     stand.opened.append(runtime)
-    for call in (runtime.read(), enable(runtime), runtime.disable(STRATEGY, token=1)):
+    for call in (runtime.read(), enable(runtime), runtime.disable(STRATEGY, token=1, how=OnDisable.STOP)):
         with pytest.raises(RuntimeFailed) as caught:
             await call
         assert (caught.value.kind, caught.value.untouched) == (Kind.LOCKED, True)
