@@ -94,6 +94,19 @@ CHECKS: Final = (
         severity=Severity.ADVISORY,
     ),
     GuardCheck(
+        id="open-positions",
+        title="Nothing waits for its positions to be closed",
+        asks="Is nothing that the files stop waiting until its open positions are closed by hand?",
+        cause="`on_disable: close_first_manual` stops it altogether only once nothing is open.",
+        fix="Close its positions by hand, then run again; or choose another `on_disable`.",
+        explanation=(
+            "It opens nothing any more, and goes on managing what is open. This tool closes no position. "
+            "Where its runtime does not tell what is open it waits, too. A stop for safety never waits: it "
+            "stops the entries at once (docs/positions.md)."
+        ),
+        severity=Severity.ADVISORY,
+    ),
+    GuardCheck(
         id="lockdown",
         title="No lockdown is in force",
         asks="Is no emergency stop in force?",

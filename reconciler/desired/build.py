@@ -26,6 +26,7 @@ from reconciler.model.desired import (
     MarginLimit,
     Market,
     Money,
+    OnDisable,
     OnUnknown,
     Policy,
     Requirement,
@@ -101,6 +102,7 @@ class Builder:
         readers: Mapping[str, Callable[[Item], Any]] = {
             "ip_whitelist": lambda item: Requirement(item.value),
             "on_unknown": lambda item: OnUnknown(item.value),
+            "on_disable": lambda item: OnDisable(item.value),
             "settle": lambda item: item.value,
             "recipients": _recipients,
             "max_margin_limit": self._margin_limit,
@@ -258,6 +260,7 @@ class Builder:
             pairs=tuple(value["pairs"]),
             parameters={name: value[name] for name in _PARAMETERS if name in value},
             mark=item.key,
+            on_disable=OnDisable(value["on_disable"]) if "on_disable" in value else None,
             suspend=self._suspend(item, f"strategy {key}"),
             marks=_strategy_marks(item),
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -25,7 +25,9 @@ from reconciler.model.plan import (
     Plan,
     RunningStrategy,
 )
+from reconciler.model.runtime_kinds import RuntimeFailureKind
 from reconciler.planning.canonical import same_parameters
+from reconciler.planning.disabling import open_positions
 from reconciler.runtimes.interface import ACT_SECONDS, READ_SECONDS, Runtime
 from reconciler.state.lease import Lease
 from reconciler.state.records import Clock, Intent
@@ -75,6 +77,8 @@ class Right(Protocol):
 
 
 _ORDER: Final = {ActionKind.DISABLE: 0, ActionKind.CHANGE: 1, ActionKind.ENABLE: 2}
+_ALTOGETHER: Final = (OnDisable.STOP, OnDisable.CLOSE_FIRST_MANUAL)
+_CANNOT: Final = (RuntimeFailureKind.REFUSED, RuntimeFailureKind.WRONG_VERSION)
 _INTERRUPTED: Final = "interrupted before it was tried"
 
 
@@ -88,10 +92,14 @@ class _Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Verdict:
-    """What reading back shows. ``running`` is the strategy as it runs, where it does."""
+    """What reading back shows. ``running`` is the strategy as it runs, where it does.
+
+    ``waits``: it opens nothing, and is still to be stopped altogether once what it holds is closed.
+    """
 
     state: OutcomeState
     running: RunningStrategy | None = None
+    waits: bool = False
 
 
 def _never() -> bool:
@@ -123,6 +131,11 @@ async def apply(
     for action in sorted(plan.changes, key=lambda action: _ORDER[action.kind]):
         if stop():
             outcome = Outcome(action=action, state=OutcomeState.NOT_TRIED, detail=_INTERRUPTED)
+        elif action.strategy in hand.waiting:
+            detail = (
+                "not tried: it still holds, or may hold, positions where it was: close them by hand first"
+            )
+            outcome = Outcome(action=action, state=OutcomeState.NOT_TRIED, detail=detail)
         elif action.strategy in stuck:
             detail = "not tried: an earlier action on this strategy did not succeed"
             outcome = Outcome(action=action, state=OutcomeState.NOT_TRIED, detail=detail)
@@ -163,7 +176,10 @@ async def recover(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Hand:
-    """What acting takes: the runtimes, the journal and the right to act."""
+    """What acting takes: the runtimes, the journal and the right to act.
+
+    ``waiting`` are the strategies that are to be stopped altogether once what they hold is closed.
+    """
 
     runtimes: Mapping[str, Runtime]
     store: Journal
@@ -171,6 +187,7 @@ class _Hand:
     clock: Clock
     origin: Origin = NOWHERE
     lockdowns: frozenset[int] = frozenset()
+    waiting: set[str] = field(default_factory=set)
 
     async def do(self, action: Action) -> Outcome:
         """Record the intent, act, read back, record the outcome."""
@@ -230,13 +247,17 @@ class _Hand:
 
     def _record(self, intent: Intent, outcome: Outcome, verdict: _Verdict, *, ours: bool) -> None:
         action = intent.action
+        if verdict.waits:
+            self.waiting.add(action.strategy)
         self.store.conclude(
             intent,
             outcome,
             token=self.lease.token,
             at=self.clock(),
             keep=self._item(action, verdict.running) if ours and verdict.running else None,
-            drop=action.kind is ActionKind.DISABLE and verdict.state is OutcomeState.DONE,
+            drop=action.kind is ActionKind.DISABLE
+            and verdict.state is OutcomeState.DONE
+            and not verdict.waits,
             events=[event_of_outcome(outcome, at=self.clock(), origin=self.origin)],
         )
 
@@ -266,7 +287,7 @@ async def _call(runtime: Runtime, action: Action, *, token: int) -> _Trouble | N
         async with asyncio.timeout(ACT_SECONDS):
             match action.kind:
                 case ActionKind.DISABLE:
-                    await runtime.disable(action.strategy, token=token, how=action.how or OnDisable.STOP)
+                    await _disable(runtime, action, token=token)
                 case ActionKind.CHANGE:
                     await runtime.change(action.strategy, after, connection=connection, token=token)
                 case _:
@@ -281,6 +302,35 @@ async def _call(runtime: Runtime, action: Action, *, token: int) -> _Trouble | N
     return None
 
 
+async def _disable(runtime: Runtime, action: Action, *, token: int) -> None:
+    """Disable it as planned. A stop for safety that cannot be of entries alone is one altogether."""
+    how = await _how_now(runtime, action)
+    try:
+        await runtime.disable(action.strategy, token=token, how=how)
+    except RuntimeFailed as error:
+        cannot = error.untouched and error.kind in _CANNOT
+        if how is OnDisable.STOP or not action.checks or not cannot:
+            raise
+        await runtime.disable(action.strategy, token=token, how=OnDisable.STOP)
+
+
+async def _how_now(runtime: Runtime, action: Action) -> OnDisable:
+    """What to tell the runtime: what must be closed first is stopped only where nothing is open right now.
+
+    Only what the plan found to hold nothing is looked at again, so that no other stop waits for a look.
+    """
+    if action.how is not OnDisable.CLOSE_FIRST_MANUAL:
+        return action.how or OnDisable.STOP
+    if action.open_positions != ():
+        return OnDisable.STOP_ENTRIES
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            held = open_positions((await runtime.read()).get(action.strategy))
+    except Exception:  # noqa: BLE001 - a runtime may raise anything; then nobody knows what is open
+        held = None
+    return OnDisable.STOP if held == () else OnDisable.STOP_ENTRIES
+
+
 def _told(error: ReconcilerError) -> str:
     return f"{error} ({error.kind.value}: {error.hint})" if isinstance(error, RuntimeFailed) else str(error)
 
@@ -293,11 +343,16 @@ def _verdict(action: Action, holdings: Holdings | None) -> _Verdict:
     if found is not None and found.enabled is None:
         return _Verdict(state=OutcomeState.UNKNOWN)
     running = found if found is not None and found.enabled else None
+    waits = False
     if action.kind is ActionKind.DISABLE:
-        effect = running is None
+        rests = found is not None and found.paused
+        closes_first = action.how is OnDisable.CLOSE_FIRST_MANUAL
+        waits = rests and closes_first and (action.open_positions != () or open_positions(found) != ())
+        effect = running is None and (waits or not (rests and action.how in _ALTOGETHER))
     else:
         effect = running is not None and _as_wanted(running, action)
-    return _Verdict(state=OutcomeState.DONE if effect else OutcomeState.FAILED, running=running)
+    state = OutcomeState.DONE if effect else OutcomeState.FAILED
+    return _Verdict(state=state, running=running, waits=waits)
 
 
 def _as_wanted(running: RunningStrategy, action: Action) -> bool:

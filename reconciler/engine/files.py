@@ -9,6 +9,7 @@ from dataclasses import replace
 from reconciler.checks import CATALOGUE, STRATEGY_CHECKS
 from reconciler.desired import Loaded, load_sound
 from reconciler.desired.files import Files
+from reconciler.engine.runtimes import ABILITIES
 from reconciler.model.desired import Desired, RuntimeSpec, Strategy
 from reconciler.model.errors import ConfigError, Problem
 from reconciler.runtimes.registry import TYPES
@@ -34,6 +35,7 @@ def read_sound(files: Sequence[str], where: Files | None = None) -> Loaded:
         *_crowds(loaded.desired),
         *_settings(loaded.desired),
         *_places(loaded.desired),
+        *_disabling(loaded.desired),
     )
     return replace(loaded, problems=found)
 
@@ -115,4 +117,18 @@ def _places(desired: Desired) -> Iterator[Problem]:
                 code="bot-taken",
                 message=f"{told} already is {taken[runtime.id, told]}: which of the two does it run?",
                 fix="give each strategy a bot of its own",
+            )
+
+
+def _disabling(desired: Desired) -> Iterator[Problem]:
+    """Strategies that choose a way to be disabled in which their runtime cannot: policy is only a default."""
+    for strategy in desired.strategies.values():
+        runtime = desired.runtimes[strategy.runtime]
+        choices = ABILITIES[runtime.type].choices
+        if strategy.on_disable is not None and strategy.on_disable not in choices:
+            yield Problem(
+                mark=strategy.marks.get("on_disable", strategy.mark),
+                code="cannot-disable-so",
+                message=f"{strategy.id}: a {runtime.type} runtime cannot disable with {strategy.on_disable}",
+                fix=f"write {' or '.join(choices)}, or leave it out (docs/positions.md)",
             )

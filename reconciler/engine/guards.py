@@ -13,7 +13,7 @@ from reconciler.model.errors import Mark
 from reconciler.model.finding import Finding, Subject, Verdict
 from reconciler.model.plan import Bound, Breach, Plan
 from reconciler.model.report import Concern, Weight
-from reconciler.planning import lockdown, settle
+from reconciler.planning import disabling, lockdown, settle
 from reconciler.planning.guard import NO_GUARDS, THRESHOLD_CHECKS, Guards
 from reconciler.planning.suspend import IN_FORCE, OVER, over
 from reconciler.planning.thresholds import holds
@@ -29,6 +29,7 @@ def guard_findings(
         *_suspensions(desired, now),
         *_windows(desired, plan, now),
         *_settling(plan),
+        *_positions(plan),
         *_lockdowns(guards),
         *_approvals(desired, now),
     )
@@ -100,6 +101,14 @@ def _settling(plan: Plan) -> Iterator[Finding]:
     if waiting:
         evidence = f"{', '.join(waiting)} wait until the checks passed often enough"
         yield _told(settle.CHECK, evidence, subject_id="settle")
+
+
+def _positions(plan: Plan) -> Iterator[Finding]:
+    """Told only where something waits."""
+    waiting = sorted({action.strategy for action in plan.actions if disabling.CHECK in action.checks})
+    if waiting:
+        evidence = f"{', '.join(waiting)} wait until what is open is closed by hand"
+        yield _told(disabling.CHECK, evidence, subject_id="on_disable")
 
 
 def _lockdowns(guards: Guards) -> Iterator[Finding]:

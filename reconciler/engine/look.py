@@ -108,7 +108,7 @@ async def look(
         permits=tuple(permits_of(desired, decided, seen.reports, now=now)),
         unreadable=unreadable,
         at=now,
-        ended=ended(desired, running, inventory),
+        ended=ended(desired, running, inventory, ABILITIES),
         resting=_remembered(seen.resting, state),
     )
 

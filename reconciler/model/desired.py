@@ -42,6 +42,19 @@ class Requirement(StrEnum):
     RECOMMENDED = "recommended"
 
 
+class OnDisable(StrEnum):
+    """How a strategy is disabled: what becomes of what it holds.
+
+    ``STOP``: it does nothing any more, and nobody manages its open positions. ``STOP_ENTRIES``: it opens
+    nothing, and manages what is open to its end. ``CLOSE_FIRST_MANUAL``: it opens nothing, and is stopped
+    once a person closed what is open. None of them closes a position.
+    """
+
+    STOP = "stop"
+    STOP_ENTRIES = "stop_entries"
+    CLOSE_FIRST_MANUAL = "close_first_manual"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspension:
     """A stand-still: what concerns ``subject`` is neither started nor changed.
@@ -152,7 +165,8 @@ class Strategy:
     ``parameters`` holds everything that the runtime takes, JSON-like with amounts and percentages
     as text: ``pairs``, ``risk_level``, ``margin_limit``, ``averaging``, ``recovery_mode``,
     ``settings``; absent ones are left out. It is what a change of settings compares. ``marks`` gives the
-    place of each field that was written, and of each within one as ``averaging.step``.
+    place of each field that was written, and of each within one as ``averaging.step``. ``on_disable``: how it
+    is disabled, ``None`` where its runtime or policy decides.
     """
 
     id: str
@@ -163,6 +177,7 @@ class Strategy:
     pairs: tuple[str, ...]
     parameters: Mapping[str, Any]
     mark: Mark
+    on_disable: OnDisable | None = None
     suspend: Suspension | None = None
     marks: Mapping[str, Mark] = field(default_factory=dict)
 
@@ -235,19 +250,6 @@ class OnUnknown(StrEnum):
     HOLD = "hold"
 
 
-class OnDisable(StrEnum):
-    """How a strategy is disabled: what becomes of what it holds.
-
-    ``STOP``: it does nothing any more, and nobody manages its open positions. ``STOP_ENTRIES``: it opens
-    nothing, and manages what is open to its end. ``CLOSE_FIRST_MANUAL``: it opens nothing, and is stopped
-    once a person closed what is open. None of them closes a position.
-    """
-
-    STOP = "stop"
-    STOP_ENTRIES = "stop_entries"
-    CLOSE_FIRST_MANUAL = "close_first_manual"
-
-
 WEEK: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -285,8 +287,9 @@ class Policy:
     (``age``, ``pgp``, ``kms``, ``gcp_kms``, ``azure_kv``, ``hc_vault``, ``hckms``): age and PGP
     are allowed without being named, and restricted to the named ones once any is named.
 
-    ``on_unknown`` is what follows ``unknown_grace``. ``settle`` is in how many passes in a row the checks
-    must have passed before the loop starts something; 1 starts it at once.
+    ``on_disable`` is how strategies are disabled unless they, or their runtimes, choose themselves; ``None``
+    leaves it to the type of the runtime. ``on_unknown`` is what follows ``unknown_grace``. ``settle`` is in
+    how many passes in a row the checks must have passed before the loop starts something; 1 starts at once.
 
     ``max_margin_limit``, ``max_averaging_factor`` and ``allowed_quotes`` bind strategies, and ``None``
     or nothing leaves them free: what each may tie up at most, how often averaging may multiply its
@@ -297,6 +300,7 @@ class Policy:
     max_key_age: timedelta | None = None
     unknown_grace: timedelta = timedelta(minutes=15)
     on_unknown: OnUnknown = OnUnknown.DISABLE
+    on_disable: OnDisable | None = None
     settle: int = 2
     expiry_warning: timedelta = timedelta(days=14)
     attestation_max_age: timedelta = timedelta(days=90)

@@ -51,7 +51,8 @@ _SYMBOLS = {
 class RunningStrategy:
     """A strategy as a runtime knows it; ``None`` where it does not tell.
 
-    ``enabled``: whether it may open positions. ``parameters`` are those of :class:`Strategy`; ``bot`` is
+    ``enabled``: whether it may open positions. ``paused``: it may not, and goes on managing what it holds.
+    ``parameters`` are those of :class:`Strategy`; ``bot`` is
     what really runs behind it.
     """
 
@@ -60,6 +61,7 @@ class RunningStrategy:
     connection: str | None = None
     parameters: Mapping[str, Any] | None = field(default_factory=lambda: EMPTY)
     bot: Bot | None = None
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +79,13 @@ class InventoryItem:
 class Action:
     """One line of a plan.
 
-    ``HOLD`` leaves a running strategy alone while its evidence is unknown, until the grace
-    period ends, or while a guard holds back what the files want; ``BLOCKED`` and ``UNKNOWN`` keep
+    ``HOLD`` leaves a strategy alone while its evidence is unknown, until the grace period ends, while a
+    guard holds back what the files want, or until what it holds is closed; ``BLOCKED`` and ``UNKNOWN`` keep
     one that should run from starting; ``UNMANAGED`` runs but is not in git and was not enabled by
     this tool; ``NONE`` is as desired. ``checks`` names the findings behind it: a disabling without any
     comes from the files alone. ``before`` and ``after`` are parameters, only where the action changes them.
-    ``how`` says of a disabling what becomes of what the strategy holds.
+    ``how`` says of a disabling what becomes of what the strategy holds, and ``open_positions`` has the pairs
+    of that, ``None`` where its runtime did not tell. ``paused``: it opens nothing already.
     """
 
     kind: ActionKind
@@ -94,11 +97,16 @@ class Action:
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
     how: OnDisable | None = None
+    open_positions: tuple[str, ...] | None = None
+    paused: bool = False
 
     @property
     def of_files(self) -> bool:
-        """Whether it stops a strategy for no other reason than that the files no longer want it."""
-        return self.kind is ActionKind.DISABLE and not self.checks
+        """Whether it stops a strategy for no other reason than that the files no longer want it.
+
+        One that opens nothing already was stopped before.
+        """
+        return self.kind is ActionKind.DISABLE and not self.checks and not self.paused
 
 
 class Bound(StrEnum):

@@ -175,6 +175,8 @@ def _action(action: Action) -> Object:
         "checks": list(action.checks),
         "before": action.before,
         "after": action.after,
+        "how": action.how.value if action.how else None,
+        "open_positions": None if action.open_positions is None else list(action.open_positions),
     }
 
 

@@ -19,6 +19,7 @@ VERSION: Final = 5
 #: Ends that are counted in days from now by some exchanges (MEXC) drift by themselves; what they
 #: mean stands in the findings.
 _DRIFTING = frozenset({"expires_at", "trade_expires_at"})
+_PASSING = frozenset({"reason", "open_positions"})
 
 
 def digest(
@@ -62,5 +63,5 @@ def _finding(finding: Finding) -> list[str | None]:
 
 
 def _action(action: Action) -> Json:
-    """Without its reason, which counts minutes."""
-    return {name: value for name, value in plain(action).items() if name != "reason"}
+    """Without its reason, which counts minutes, and what it holds, which comes and goes."""
+    return {name: value for name, value in plain(action).items() if name not in _PASSING}

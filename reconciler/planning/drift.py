@@ -13,7 +13,7 @@ from reconciler.model.live import KeyReport
 from reconciler.model.memory import Condition
 from reconciler.model.plan import ActionKind, Plan
 from reconciler.model.report import ConnectionReport
-from reconciler.planning import lockdown, settle, windows
+from reconciler.planning import disabling, lockdown, settle, windows
 from reconciler.planning.canonical import plain
 from reconciler.planning.gate import NEVER_WAIVED, ROOTS
 
@@ -25,7 +25,7 @@ UNMANAGED: Final = "unmanaged"
 UNREADABLE: Final = "runtime-unreadable"
 
 
-_ASIDE: Final = frozenset({settle.CHECK, windows.CHECK, lockdown.CHECK})
+_ASIDE: Final = frozenset({settle.CHECK, windows.CHECK, lockdown.CHECK, disabling.CHECK})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

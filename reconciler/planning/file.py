@@ -16,7 +16,7 @@ from reconciler.model.report import ConnectionReport, Report
 from reconciler.planning.canonical import Json, dumps, parameters
 
 #: Minor versions add fields, major ones break.
-FORMAT_VERSION: Final = "1.1"
+FORMAT_VERSION: Final = "1.2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +72,15 @@ def to_json(plan: Plan, run: Report) -> str:
     return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
-def _acting(actions: tuple[Action, ...]) -> set[tuple[str, str, str, str]]:
+def _acting(actions: tuple[Action, ...]) -> set[tuple[str, str, str, str, str]]:
     return {
-        (action.kind.value, action.strategy, action.runtime, dumps(parameters(action.after)))
+        (
+            action.kind.value,
+            action.strategy,
+            action.runtime,
+            dumps(parameters(action.after)),
+            action.how or "",
+        )
         for action in actions
         if action.kind.acts
     }
@@ -90,6 +96,8 @@ def _planned(action: Action) -> dict[str, Json]:
         "checks": list(action.checks),
         "before": _settings(action.before),
         "after": _settings(action.after),
+        "how": action.how.value if action.how else None,
+        "open_positions": None if action.open_positions is None else list(action.open_positions),
     }
 
 

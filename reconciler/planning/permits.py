@@ -9,6 +9,7 @@ from reconciler.model.desired import Desired, Strategy
 from reconciler.model.memory import May, Permit
 from reconciler.model.plan import Action, ActionKind, InventoryItem, Plan, RunningStrategy
 from reconciler.model.report import ConnectionReport
+from reconciler.planning.disabling import CHECK
 
 _RUNS = frozenset({ActionKind.ENABLE, ActionKind.CHANGE})
 
@@ -58,4 +59,5 @@ def permits_of(
 def _may(action: Action, strategy: Strategy) -> May:
     if action.kind in _RUNS or (action.kind is ActionKind.NONE and strategy.enabled):
         return May.RUN
-    return May.GO_ON if action.kind is ActionKind.HOLD else May.STOP
+    winds_down = CHECK in action.checks  # the files stopped it: what it still does is to manage what it holds
+    return May.GO_ON if action.kind is ActionKind.HOLD and not winds_down else May.STOP

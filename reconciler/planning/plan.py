@@ -15,10 +15,11 @@ from reconciler.model.plan import Action, ActionKind, InventoryItem, Plan, Runni
 from reconciler.model.report import ConnectionReport
 from reconciler.planning import decide
 from reconciler.planning.digest import digest
-from reconciler.planning.disabling import Abilities, with_how
+from reconciler.planning.disabling import CHECK, Abilities, Choice, choice
 from reconciler.planning.gate import Judge, Permits, gate
 from reconciler.planning.guard import NO_GUARDS, Guards, guard
-from reconciler.planning.positions import with_positions
+from reconciler.planning.hold import hold_back
+from reconciler.planning.positions import winding_down, with_positions
 
 Runtimes: TypeAlias = Mapping[str, Mapping[str, RunningStrategy] | None]
 """What every runtime holds by strategy id; ``None`` for a runtime that could not be read."""
@@ -85,6 +86,7 @@ def make_plan(
         targets=frozenset(targets),
         begun=frozenset(begun),
         unread=frozenset(unread),
+        abilities=abilities,
     )
     wanted = (*view.wanted(), *view.left_behind(), *view.unmanaged())
     guarded, breaches = guard(
@@ -96,7 +98,7 @@ def make_plan(
         runs_on=view.where_it_runs,
         guards=guards,
     )
-    told = (with_how(with_positions(action, runtimes), desired, abilities) for action in guarded)
+    told = (with_positions(action, desired, abilities, runtimes) for action in guarded)
     actions = tuple(sorted(told, key=_place))
     chosen = tuple(sorted(view.targets))
     return Plan(
@@ -108,21 +110,34 @@ def make_plan(
 
 
 def ended(
-    desired: Desired, runtimes: Runtimes, inventory: Mapping[str, InventoryItem]
+    desired: Desired,
+    runtimes: Runtimes,
+    inventory: Mapping[str, InventoryItem],
+    abilities: Abilities = EMPTY,
 ) -> tuple[InventoryItem, ...]:
     """What this tool enabled, git no longer wants there, and surely runs no longer: no claim is left.
 
     Somebody else stopped it. Kept, the claim would make ours what somebody else starts later
-    under the same id.
+    under the same id. One that is still to be stopped altogether stays ours until then.
     """
     behind = (item for item in inventory.values() if not _stays(desired, item))
-    return tuple(item for item in behind if _surely_off(runtimes.get(item.runtime), item.strategy))
+    off = (item for item in behind if _surely_off(runtimes.get(item.runtime), item.strategy))
+    return tuple(item for item in off if not _winds_down(item, desired, runtimes, abilities))
+
+
+def _winds_down(item: InventoryItem, desired: Desired, runtimes: Runtimes, abilities: Abilities) -> bool:
+    chosen = choice(desired, abilities, strategy=item.strategy, runtime=item.runtime)
+    return chosen.winds_down((runtimes.get(item.runtime) or {}).get(item.strategy))
 
 
 def _stays(desired: Desired, item: InventoryItem) -> bool:
     """Whether git has the strategy in the runtime in which this tool enabled it."""
     strategy = desired.strategies.get(item.strategy)
     return strategy is not None and strategy.runtime == item.runtime
+
+
+def _at(item: InventoryItem) -> Place:
+    return (item.strategy, item.runtime)
 
 
 def _surely_off(held: Mapping[str, RunningStrategy] | None, strategy: str) -> bool:
@@ -144,6 +159,7 @@ class _View:
     targets: frozenset[str]
     begun: frozenset[Place]
     unread: frozenset[str]
+    abilities: Abilities
 
     def wanted(self) -> Iterator[Action]:
         """One action for every targeted strategy in git."""
@@ -166,6 +182,11 @@ class _View:
             elif not decide.is_off(held.get(item.strategy)):
                 moved_to = strategy.runtime if strategy else None
                 yield decide.left_behind(item, moved_to, self._unfit(item, strategy))
+            elif (rest := held.get(item.strategy)) and self._choice(*_at(item)).winds_down(rest):
+                why = f"git moved it to runtime {strategy.runtime}" if strategy else "it is no longer in git"
+                yield winding_down(
+                    *_at(item), item.connection, rest, chosen=self._choice(*_at(item)), why=why
+                )
 
     def unmanaged(self) -> Iterator[Action]:
         """What runs although neither git nor this tool put it there."""
@@ -214,11 +235,18 @@ class _View:
         held = self.runtimes.get(strategy.runtime)
         if held is None:
             return decide.unreadable(strategy.id, strategy.runtime, strategy.connection)
+        running, chosen = held.get(strategy.id), self._choice(strategy.id, strategy.runtime)
+        if running is not None and not strategy.enabled and chosen.winds_down(running):
+            why, on = "git says `enabled: false`", strategy.connection
+            return winding_down(strategy.id, strategy.runtime, on, running, chosen=chosen, why=why)
+        return self._until_closed(self._decided(strategy, running))
+
+    def _decided(self, strategy: Strategy, running: RunningStrategy | None) -> Action:
         runs_on = self._runs_on(strategy)
         left = not strategy.enabled or runs_on != strategy.connection
         return decide.desired_strategy(
             strategy,
-            self._with_parameters(held.get(strategy.id), strategy),
+            self._with_parameters(running, strategy),
             gate=gate(self.reports.get(strategy.connection), permits=self.permits),
             grace=self._grace(strategy.connection),
             broken=self._broken(strategy),
@@ -226,6 +254,24 @@ class _View:
             obstacle=self._obstacle(strategy),
             enabled_on=self._enabled_on(strategy),
         )
+
+    def _until_closed(self, action: Action) -> Action:
+        """``action``, or no start of one that is to be closed by hand first in the runtime that it leaves."""
+        item = self.inventory.get(action.strategy)
+        if action.kind is not ActionKind.ENABLE or item is None or item.runtime == action.runtime:
+            return action
+        left = (self.runtimes.get(item.runtime) or {}).get(item.strategy)
+        if (
+            left is None
+            or not self._choice(*_at(item)).waits(left)
+            or not (left.paused or not decide.is_off(left))
+        ):
+            return action
+        why = f"it holds, or may hold, positions in runtime {item.runtime}: close them by hand first"
+        return hold_back(action, why, CHECK)
+
+    def _choice(self, strategy: str, runtime: str) -> Choice:
+        return choice(self.desired, self.abilities, strategy=strategy, runtime=runtime)
 
     def _with_parameters(self, running: RunningStrategy | None, strategy: Strategy) -> RunningStrategy | None:
         """Where the runtime does not tell parameters: those with which this tool enabled it."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reconciler.model.desired import Market
+from reconciler.model.desired import Market, OnDisable
 from reconciler.model.errors import StalePlan, UsageError
 from reconciler.model.finding import Severity, Subject, Verdict
 from reconciler.model.plan import Action, ActionKind
@@ -22,15 +22,20 @@ _ACTION_1_0: Final = frozenset(
 )
 _PLAN_1_1: Final = _PLAN_1_0 | {"files", "summary", "findings"}
 _ACTION_1_1: Final = _ACTION_1_0 | {"enabled", "desired", "exchange", "market", "waived"}
+_ACTION_1_2: Final = _ACTION_1_1 | {"how", "open_positions"}
 _FINDING: Final = frozenset({"check", "verdict", "severity", "subject", "subject_id", "waived_by"})
 _WAIVED: Final = frozenset({"check", "by"})
 
 #: The formats that this version reads: the fields of a plan, and of an action.
-_FORMATS: Final = {"1.0": (_PLAN_1_0, _ACTION_1_0), "1.1": (_PLAN_1_1, _ACTION_1_1)}
+_FORMATS: Final = {
+    "1.0": (_PLAN_1_0, _ACTION_1_0),
+    "1.1": (_PLAN_1_1, _ACTION_1_1),
+    "1.2": (_PLAN_1_1, _ACTION_1_2),
+}
 
 
 def from_json(text: str) -> PlanFile:
-    """The plan in ``text``, of format 1.1 or 1.0.
+    """The plan in ``text``, of format 1.2, 1.1 or 1.0.
 
     Raises:
         UsageError: the text is no plan file of these formats; says what is wrong and where.
@@ -58,8 +63,8 @@ def from_json(text: str) -> PlanFile:
 
 def _fields(document: Json) -> tuple[frozenset[str], frozenset[str]]:
     """The fields that a document of this ``format_version`` has."""
-    version = document.get("format_version", "1.1") if isinstance(document, dict) else "1.1"
-    known = " and ".join(_FORMATS)
+    version = document.get("format_version", "1.2") if isinstance(document, dict) else "1.2"
+    known = ", ".join(_FORMATS)
     if isinstance(version, str) and version in _FORMATS:
         return _FORMATS[version]
     if isinstance(version, str) and re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", version):
@@ -72,6 +77,7 @@ def _fields(document: Json) -> tuple[frozenset[str], frozenset[str]]:
 
 def _action(item: Mapping[str, Any], where: str) -> Action:
     kind = shape.one_of(item["kind"], ActionKind, f"{where}.kind")
+    how = item.get("how")
     return Action(
         kind=ActionKind(kind),
         strategy=shape.text(item["strategy"], f"{where}.strategy"),
@@ -81,7 +87,13 @@ def _action(item: Mapping[str, Any], where: str) -> Action:
         checks=shape.texts(item["checks"], f"{where}.checks"),
         before=shape.settings(item["before"], f"{where}.before"),
         after=shape.settings(item["after"], f"{where}.after"),
+        how=None if how is None else OnDisable(shape.one_of(how, OnDisable, f"{where}.how")),
+        open_positions=_positions(item.get("open_positions"), f"{where}.open_positions"),
     )
+
+
+def _positions(value: Json, where: str) -> tuple[str, ...] | None:
+    return None if value is None else shape.texts(value, where)
 
 
 def _told_of_action(item: Mapping[str, Any], action: Action, where: str) -> None:

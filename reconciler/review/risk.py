@@ -258,6 +258,10 @@ _OF_ITSELF: Final = {
     "runtimes": re.compile("command"),
 }
 
+_ON_DISABLE: Final = _ranked(
+    "what a stop leaves unmanaged", ("close_first_manual", "stop_entries", None, "stop"), unknown=2
+)
+
 _SUSPEND: Final = (r"suspend\.until", _suspended)
 
 _RULES: Final = {
@@ -277,12 +281,14 @@ _RULES: Final = {
         ("command", _command),
         ("insecure_http", _ranked("what others can read on the way", (False, True), unknown=0)),
         ("replicas_in_git", _ranked("what may undo a stop", ("refuse", "ignore"), unknown=0)),
+        ("disable", _ON_DISABLE),
         ("mode", _ranked("the money at risk", ("dry_run", None, "live"), unknown=1)),
         _SUSPEND,
     ),
     "strategies": _rules(
         _SUSPEND,
         ("enabled", _enabled),
+        ("on_disable", _ON_DISABLE),
         ("connection", _always("the strategy trades on another key")),
         (r"runtime|settings\.(workload|bot_id|account_id)", _always("the strategy runs elsewhere")),
         ("pairs", _members("pairs")),
@@ -300,6 +306,7 @@ _RULES: Final = {
         ("max_key_age", _limit("the age of keys")),
         ("unknown_grace", _limit("the time without evidence")),
         ("on_unknown", _ranked("what unknown leads to", ("disable", "hold"))),
+        ("on_disable", _ON_DISABLE),
         ("settle", _limit("the passes before a start", lower_is_up=True)),
         ("expiry_warning", _limit("the warning before expiry", lower_is_up=True)),
         ("attestation_max_age", _limit("the age of attestations")),

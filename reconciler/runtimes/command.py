@@ -106,5 +106,6 @@ TYPE: Final = RuntimeType(
     name="command",
     open=_opened,
     disables=(OnDisable.STOP, OnDisable.STOP_ENTRIES),
+    tells_positions=True,
     takes=EVERYTHING,
 )

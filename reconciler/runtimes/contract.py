@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, NoReturn
 
 import jsonschema_rs
 
 from reconciler import resources
+from reconciler.model.bot import Bot
 from reconciler.model.desired import OnDisable
 from reconciler.model.errors import LockHeld, RuntimeFailed
 from reconciler.model.plan import RunningStrategy
@@ -53,6 +54,8 @@ class Told:
                 enabled=one["enabled"],
                 connection=one.get("connection"),
                 parameters=one.get("parameters"),
+                bot=_bot(one.get("open_positions")),
+                paused=one["enabled"] is False and one.get("paused", False),
             )
             for name, one in answer["strategies"].items()
         }
@@ -101,6 +104,10 @@ class Told:
             )
         kind, told = _REFUSALS[why]
         raise failed(kind, f"{action}: {told}")
+
+
+def _bot(held: Sequence[str] | None) -> Bot | None:
+    return None if held is None else Bot(open_positions=tuple(sorted(held)))
 
 
 def failed(kind: Kind, message: str, *, untouched: bool = True, hint: str = "") -> RuntimeFailed:

@@ -97,7 +97,13 @@ class Freqtrade:
             self._judged = seen.identity
         bot = replace(seen.bot, pairs=pairs, open_positions=positions, heartbeat=heartbeat)
         return {
-            self._strategy: RunningStrategy(id=self._strategy, enabled=seen.enabled, parameters=None, bot=bot)
+            self._strategy: RunningStrategy(
+                id=self._strategy,
+                enabled=seen.enabled,
+                parameters=None,
+                bot=bot,
+                paused=seen.state == "paused",
+            )
         }
 
     async def enable(

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from reconciler.model.bot import Bot
-from reconciler.model.desired import Market, Money, RuntimeSpec
+from reconciler.model.desired import Market, Money, OnDisable, RuntimeSpec
 from reconciler.model.errors import RuntimeFailed
 from reconciler.model.plan import RunningStrategy
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
@@ -149,9 +149,9 @@ class ThreeCommas:
                 "to change, then enable the strategy again",
             )
 
-    async def disable(self, strategy: str, *, token: int) -> None:
+    async def disable(self, strategy: str, *, token: int, how: OnDisable) -> None:
         """Keep all that is its own from starting deals; those that are open go on. It knows no other way."""
-        del token
+        del token, how
         mine = sorted(bot for bot, holder in self._holders.items() if holder == strategy)
         if not mine:
             raise failed(Kind.WRONG_BOT, f"nobody knows any more which bot {strategy} was")
@@ -327,4 +327,6 @@ TYPE: Final = RuntimeType(
     settings=frozenset({"bot_id", "account_id", "strategy"}),
     takes=TAKES,
     place=place,
+    disables=(OnDisable.STOP_ENTRIES,),
+    tells_positions=True,
 )

@@ -60,5 +60,6 @@ TYPE: Final = RuntimeType(
     open=Webhook,
     credentials=("secret",),
     disables=(OnDisable.STOP, OnDisable.STOP_ENTRIES),
+    tells_positions=True,
     takes=EVERYTHING,
 )

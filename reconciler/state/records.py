@@ -123,6 +123,7 @@ def action_to_json(action: Action) -> dict[str, Any]:
         "before": plain(action.before),
         "after": plain(action.after),
         **({"how": action.how.value} if action.how else {}),
+        **({"paused": True} if action.paused else {}),
     }
 
 

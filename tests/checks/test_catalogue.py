@@ -39,7 +39,7 @@ GUARDS = {
     "threshold-enable": Severity.BLOCKING, "threshold-disable": Severity.BLOCKING,
     "approval-expired": Severity.ADVISORY, "suspended": Severity.ADVISORY,
     "suspension-expired": Severity.BLOCKING, "maintenance-window": Severity.ADVISORY,
-    "settling": Severity.ADVISORY, "lockdown": Severity.BLOCKING,
+    "settling": Severity.ADVISORY, "lockdown": Severity.BLOCKING, "open-positions": Severity.ADVISORY,
 }  # fmt: skip
 NEVER_WAIVED = {
     "connection-test", "credentials-unreadable", "secret-plaintext", "withdraw-enabled", "account-differs",

@@ -449,7 +449,7 @@ class TestLock:
 
         async def disable(strategy, *, token, how):
             bot.disable = quiet
-            await quiet(strategy, token=token)
+            await quiet(strategy, token=token, how=how)
             with (
                 open_for_writing(desk.url) as store,
                 store.lease(ADA, clock=lambda: desk.now, by_force=True),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.model.desired import Connection, CredentialRef, Market, Strategy
+from reconciler.model.desired import Connection, CredentialRef, Market, OnDisable, Strategy
 from reconciler.model.errors import ExitCode, Mark
 from reconciler.model.finding import Finding, Severity, Subject, Verdict
 from reconciler.model.live import (
@@ -249,7 +249,14 @@ def plan() -> Plan:
     return Plan(
         digest=DIGEST,
         actions=(
-            action(ActionKind.DISABLE, "old-grid", "mexc-spot-main", "it is no longer in the files"),
+            action(
+                ActionKind.DISABLE,
+                "old-grid",
+                "mexc-spot-main",
+                "it is no longer in the files",
+                how=OnDisable.STOP_ENTRIES,
+                open_positions=("BTC/USDT",),
+            ),
             action(
                 ActionKind.CHANGE,
                 "eth-swing",

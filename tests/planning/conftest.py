@@ -14,6 +14,7 @@ import pytest
 from hypothesis import strategies as st
 
 from reconciler.checks import CATALOGUE, evaluate_strategy, permits, status
+from reconciler.model.bot import Bot
 from reconciler.model.desired import (
     WEEK,
     Approval,
@@ -24,6 +25,7 @@ from reconciler.model.desired import (
     Guarded,
     MarginLimit,
     Market,
+    OnDisable,
     Policy,
     RuntimeSpec,
     Strategy,
@@ -36,12 +38,18 @@ from reconciler.model.desired import (
 from reconciler.model.errors import Mark
 from reconciler.model.finding import Finding, Subject, Verdict
 from reconciler.model.live import Failure, FailureKind, KeyReport, Observation
-from reconciler.model.plan import ActionKind, InventoryItem, Plan, RunningStrategy
+from reconciler.model.plan import Action, ActionKind, InventoryItem, Plan, RunningStrategy
 from reconciler.model.report import ConnectionReport, Mode, Report
+from reconciler.planning.disabling import Can
 from reconciler.planning.plan import make_plan
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MARK = Mark(file="connections.yaml", line=3)
+#: Of the ledger nothing is known here: it stops, and tells no positions.
+ABILITIES = {
+    "bot": Can(disables=(OnDisable.STOP_ENTRIES, OnDisable.STOP), tells_positions=True),
+    "blind": Can(disables=(OnDisable.STOP, OnDisable.STOP_ENTRIES)),
+}
 PARAMETERS = {"pairs": ["BTC/USDT", "ETH/USDT"], "risk_level": "conservative"}
 
 
@@ -124,6 +132,7 @@ def _plan(desired: Desired, **changes: Any) -> Plan:
     runtimes = changes.pop("runtimes", {"paper": {}, "live": {}})
     inventory = {item.strategy: item for item in changes.pop("inventory", ())}
     since = changes.pop("since", {})
+    changes.setdefault("abilities", ABILITIES)
     return make_plan(
         desired,
         reports,
@@ -156,6 +165,13 @@ def _run(desired: Desired, plan: Plan, **changes: Any) -> Report:
     return replace(base, **changes)
 
 
+def _disabled(running: RunningStrategy, action: Action) -> RunningStrategy:
+    """What a runtime leaves that is told to disable as ``action`` says."""
+    closes_first = action.how is OnDisable.CLOSE_FIRST_MANUAL and action.open_positions != ()
+    paused = closes_first or action.how is OnDisable.STOP_ENTRIES
+    return replace(running, enabled=False, paused=paused)
+
+
 def _apply(
     plan: Plan, runtimes: Mapping[str, Any], inventory: Iterable[InventoryItem]
 ) -> tuple[dict[str, Any], list[InventoryItem]]:
@@ -166,10 +182,9 @@ def _apply(
         mine = items.get(action.strategy)
         ours = mine is not None and mine.runtime == action.runtime
         if action.kind is ActionKind.DISABLE:
-            held[action.runtime][action.strategy] = replace(
-                held[action.runtime][action.strategy], enabled=False
-            )
-            if ours:
+            left = _disabled(held[action.runtime][action.strategy], action)
+            held[action.runtime][action.strategy] = left
+            if ours and not (left.paused and action.how is OnDisable.CLOSE_FIRST_MANUAL):
                 del items[action.strategy]
         else:
             before = held[action.runtime].get(action.strategy)
@@ -178,6 +193,7 @@ def _apply(
                 enabled=True,
                 connection=action.connection if before and before.connection else None,
                 parameters=dict(action.after or {}),
+                bot=before.bot if before else None,
             )
             if ours or action.kind is ActionKind.ENABLE:
                 items[action.strategy] = _item(action.strategy, action.runtime, action.connection)
@@ -221,6 +237,21 @@ _LIMITS = st.builds(
     percent=st.none() | st.sampled_from([Decimal(0), Decimal(1), Decimal(50), Decimal(100)]),
 )
 _THRESHOLDS = st.just(Thresholds()) | st.builds(Thresholds, enable=_LIMITS, disable=_LIMITS)
+_ON_DISABLE = st.none() | st.sampled_from(OnDisable)
+_BOTS = st.none() | st.builds(
+    Bot, open_positions=st.none() | st.sampled_from([(), ("BTC/USDT",), ("A/X", "B/X")])
+)
+_RUNTIMES = st.fixed_dictionaries(
+    {
+        name: st.builds(
+            _runtime,
+            st.just(name),
+            type=st.sampled_from(["ledger", "bot", "blind"]),
+            options=st.just({}) | st.sampled_from([{"disable": "stop"}, {"disable": "stop_entries"}]),
+        )
+        for name in ("paper", "live")
+    }
+)
 _STRATEGIES = st.dictionaries(
     st.sampled_from(_IDS[:3]),
     st.tuples(
@@ -228,6 +259,7 @@ _STRATEGIES = st.dictionaries(
         st.sampled_from(["paper", "live"]),
         st.booleans(),
         _PARAMETERS,
+        _ON_DISABLE,
     ),
 )
 _HELD = st.dictionaries(
@@ -245,8 +277,15 @@ def _worlds(draw: st.DrawFn) -> SimpleNamespace:
     """Any files, policy, thresholds, verdicts, runtimes (some unreadable) and inventory."""
     wanted = draw(_STRATEGIES)
     strategies = [
-        _strategy(id_, connection=connection, runtime=runtime, enabled=enabled, parameters=parameters)
-        for id_, (connection, runtime, enabled, parameters) in wanted.items()
+        _strategy(
+            id_,
+            connection=connection,
+            runtime=runtime,
+            enabled=enabled,
+            parameters=parameters,
+            on_disable=how,
+        )
+        for id_, (connection, runtime, enabled, parameters, how) in wanted.items()
     ]
     runtimes = {}
     for name in ("paper", "live"):
@@ -257,6 +296,8 @@ def _worlds(draw: st.DrawFn) -> SimpleNamespace:
                 enabled=on,
                 connection=draw(st.sampled_from([None, None, "main", "spare"])),
                 parameters=PARAMETERS | {"risk_level": risk},
+                bot=draw(_BOTS),
+                paused=on is False and draw(st.booleans()),
             )
             for id_, (on, risk) in held.items()
         }
@@ -267,7 +308,9 @@ def _worlds(draw: st.DrawFn) -> SimpleNamespace:
             draw(_POLICIES),
             thresholds=draw(_THRESHOLDS),
             windows=draw(st.sampled_from([(), (), (), (_SHUT,)])),
+            on_disable=draw(_ON_DISABLE),
         ),
+        runtimes=draw(_RUNTIMES),
         approvals=draw(st.sampled_from([(), (), (_approval(),), (_approval("enable", 2),)])),
     )
     return SimpleNamespace(
@@ -324,6 +367,7 @@ _SECTIONS = ("egress", "connections", "runtimes", "strategies")
 
 
 _TOOLS = SimpleNamespace(
+    abilities=ABILITIES,
     now=NOW,
     approval=_approval,
     approved=_approved,
@@ -336,12 +380,16 @@ _TOOLS = SimpleNamespace(
     desired=_desired,
     item=_item,
     plan=_plan,
+    permits=permits,
     policy=Policy(),
     report=_report,
     run=_run,
     running=_running,
     runtime=_runtime,
     strategy=_strategy,
+    thresholds=lambda **counts: Thresholds(
+        **{name: Threshold(count=count) for name, count in counts.items()}
+    ),
     limits=_LIMITS,
     worlds=_worlds,
 )

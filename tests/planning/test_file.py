@@ -89,10 +89,15 @@ SPOILT = {
     "not an object": (lambda d: [d], "the plan file is not an object"),
     "another version": (
         lambda d: d | {"format_version": "2.0"},
-        "2.0, and this version .* reads 1.0 and 1.1",
+        "2.0, and this version .* reads 1.0, 1.1, 1.2",
     ),
-    "a later one": (lambda d: d | {"format_version": "1.2"}, "1.2, and this version .* reads 1.0 and 1.1"),
-    "no version": (lambda d: d | {"format_version": "latest"}, "format_version is none of 1.0 and 1.1"),
+    "a later one": (
+        lambda d: d | {"format_version": "1.3"},
+        "1.3, and this version .* reads 1.0, 1.1, 1.2",
+    ),
+    "no version": (lambda d: d | {"format_version": "latest"}, "format_version is none of 1.0, 1.1, 1.2"),
+    "no way to disable": (lambda d: spoil(d, how="sell"), r"actions\[0\].how"),
+    "positions that are no list": (lambda d: spoil(d, open_positions="BTC/USDT"), "open_positions"),
     "a number as version": (lambda d: d | {"format_version": 1.1}, "format_version is none of"),
     "an older one with more": (
         lambda d: d | {"format_version": "1.0"},
@@ -219,12 +224,21 @@ def spoil_kind(document, kind, **changes):
 
 
 def test_a_file_of_format_1_0_is_read_and_an_action_of_1_1_in_it_is_not(document, plan):
-    added = {"enabled", "desired", "exchange", "market", "waived"}
+    added = {"enabled", "desired", "exchange", "market", "waived", "how", "open_positions"}
     old = {k: v for k, v in document.items() if k not in {"files", "summary", "findings"}}
     old |= {"format_version": "1.0", "actions": [without(item, added) for item in document["actions"]]}
-    assert from_json(json.dumps(old)).actions == plan.actions
+    told = [replace(action, how=None, open_positions=None) for action in plan.actions]
+    assert from_json(json.dumps(old)).actions == tuple(told)
     with pytest.raises(UsageError, match=r"actions\[0\] holds a field besides"):
         from_json(json.dumps(old | {"actions": document["actions"]}))
+
+
+def test_a_file_of_format_1_1_is_read_and_says_nothing_of_how(document, plan):
+    kept = [without(item, {"how", "open_positions"}) for item in document["actions"]]
+    found = from_json(json.dumps(document | {"format_version": "1.1", "actions": kept}))
+    assert {action.how for action in found.actions} == {None}
+    with pytest.raises(StalePlan, match="these actions differ: disable"):
+        found.require_same(plan)
 
 
 def without(item, names):

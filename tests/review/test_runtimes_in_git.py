@@ -159,3 +159,28 @@ def test_another_bot_or_account_of_3commas_is_told_as_risk(repo):
     told = leaves(repo.review())
     assert told["strategies", "hosted", "settings.bot_id"] is Risk.UP
     assert told["strategies", "hosted", "settings.account_id"] is Risk.UP
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "risk"),
+    [
+        ("close_first_manual", "stop_entries", Risk.UP),
+        ("stop_entries", "stop", Risk.UP),
+        ("stop", "close_first_manual", Risk.DOWN),
+        (None, "stop", Risk.UP),
+    ],
+)
+def test_who_leaves_more_positions_unmanaged_is_told_as_risk(repo, before, after, risk):
+    name = "connections.yaml"
+    text = (repo.root / name).read_text()
+
+    def files(choice):
+        policy = f"policy:\n  on_disable: {choice}\n" if choice else ""
+        repo.write(name, f"{text}{policy}")
+
+    files(before)
+    repo.commit("before")
+    repo.git("branch", "--force", "main")
+    files(after)
+    repo.commit()
+    assert leaves(repo.review()) == {("policy", "policy", "on_disable"): risk}

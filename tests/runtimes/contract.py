@@ -37,6 +37,10 @@ UNFIT = [
     {"strategies": {"btc": {"enabled": True, "conection": "main"}}},
     {"strategies": {"btc": {"enabled": True, "connection": "\x1b[2J"}}},
     {"strategies": {"btc": {"enabled": True, "parameters": []}}},
+    {"strategies": {"btc": {"enabled": False, "paused": None}}},
+    {"strategies": {"btc": {"enabled": False, "open_positions": "BTC/USDT"}}},
+    {"strategies": {"btc": {"enabled": False, "open_positions": ["\x1b[2J"]}}},
+    {"strategies": {"btc": {"enabled": False, "open_positions": [""]}}},
 ]
 
 

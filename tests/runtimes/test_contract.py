@@ -67,6 +67,16 @@ async def test_how_is_said_only_where_it_is_not_to_stop():
     assert not a_request.is_valid({**stop, "how": "close_first_manual"})
 
 
+async def test_what_is_open_and_who_manages_it_is_read_where_it_is_told():
+    (answer,) = (example for example in ANSWERS["examples"] if "strategies" in example)
+    held = await told(answer).read()
+    left = held["winding-down"]
+    assert (left.enabled, left.paused, left.bot.open_positions) == (False, True, ("BTC/USDT",))
+    assert {(one.paused, one.bot) for name, one in held.items() if name != "winding-down"} == {(False, None)}
+    both = await told({"strategies": {"btc": {"enabled": True, "paused": True}}}).read()
+    assert both["btc"].paused is False  # what may open positions is not paused, whatever else is said
+
+
 async def test_what_is_told_is_read_and_what_is_not_told_stays_unknown():
     (answer,) = (example for example in ANSWERS["examples"] if "strategies" in example)
     held = await told(answer).read()

@@ -187,7 +187,8 @@ async def test_no_pairs_yet_are_not_no_pairs(stand, bot):
 )
 async def test_a_state_that_nobody_knows_is_unknown(stand, bot, state, enabled):
     bot.state = state
-    assert (await stand.open().read())[STRATEGY].enabled is enabled
+    held = (await stand.open().read())[STRATEGY]
+    assert (held.enabled, held.paused) == (enabled, state == "paused")
 
 
 async def test_a_reload_is_waited_for_and_its_end_counts(stand, bot):

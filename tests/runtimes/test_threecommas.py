@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from reconciler.model.bot import Account, Averaging, Stake
-from reconciler.model.desired import Market, Money, RuntimeSpec, Strategy
+from reconciler.model.desired import Market, Money, OnDisable, RuntimeSpec, Strategy
 from reconciler.model.errors import Mark, RuntimeFailed
 from reconciler.model.plan import InventoryItem
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
@@ -25,6 +25,7 @@ from reconciler.runtimes.threecommas_bot import symbol
 from reconciler.runtimes.threecommas_pace import READS, STARTS, Pace, pace_of
 
 MARK = Mark(file="connections.yaml", line=9)
+HOW = OnDisable.STOP_ENTRIES
 BOT, OTHER = fake.BOT, fake.BOT + 1
 CUSTOM = [
     {"deviation": "-5", "size": 40},
@@ -260,7 +261,7 @@ class TestWhatItTells:
         assert (failed.kind, failed.untouched, user.acts) == (Kind.UNEXPECTED_ANSWER, True, [])
         stand.start_by_hand()
         assert (await runtime.read())[STRATEGY].enabled is None
-        await runtime.disable(STRATEGY, token=1)
+        await runtime.disable(STRATEGY, token=1, how=HOW)
         assert (await runtime.read())[STRATEGY].enabled is False
 
     async def test_one_that_is_not_understood_hides_no_other(self, stand, user):
@@ -322,7 +323,7 @@ class TestWorlds:
         held = (await stand.open().read())[STRATEGY]
         assert (held.enabled, held.bot.money) == (True, Money.DRY_RUN)
         assert held.bot.open_positions == ("BTC/USDT",)
-        await stand.open().disable(STRATEGY, token=1)
+        await stand.open().disable(STRATEGY, token=1, how=HOW)
         assert user.acts == [f"disable {BOT}"]
 
     async def test_one_that_neither_has_is_told_as_nothing(self, stand, user):
@@ -330,7 +331,7 @@ class TestWorlds:
         runtime = stand.open()
         assert await runtime.read() == {}
         assert (await failure(enable(runtime))).kind is Kind.WRONG_BOT
-        await runtime.disable(STRATEGY, token=1)
+        await runtime.disable(STRATEGY, token=1, how=HOW)
         assert user.acts == []
 
 
@@ -420,7 +421,7 @@ class TestEnabling:
         assert (failed.kind, failed.untouched, user.acts) == (Kind.REFUSED, True, [])
         stand.start_by_hand()
         assert (await runtime.read())[STRATEGY].enabled is None
-        await runtime.disable(STRATEGY, token=1)  # which waits for nothing
+        await runtime.disable(STRATEGY, token=1, how=HOW)  # which waits for nothing
         assert user.acts == [f"disable {BOT}"]
 
     async def test_an_order_that_was_taken_and_not_followed_is_told_as_in_doubt(self, stand, user):
@@ -435,7 +436,7 @@ async def test_disabling_leaves_deals_alone(stand, user):
     stand.start_by_hand()
     user.start_deal("USDT_BTC")
     runtime = stand.open()
-    await runtime.disable(STRATEGY, token=1)
+    await runtime.disable(STRATEGY, token=1, how=HOW)
     held = (await runtime.read())[STRATEGY]
     assert (held.enabled, held.bot.open_positions) == (False, ("BTC/USDT",))
     assert {one for one in user.asked if not one.startswith("GET")} == {f"POST /ver1/bots/{BOT}/disable"}
@@ -450,7 +451,7 @@ class TestPermissions:
         assert (failed.kind, failed.untouched, failed.status) == (Kind.REFUSED, True, 403)
         assert "BOTS_WRITE" in failed.hint
         stand.start_by_hand()
-        assert "BOTS_WRITE" in (await failure(runtime.disable(STRATEGY, token=1))).hint
+        assert "BOTS_WRITE" in (await failure(runtime.disable(STRATEGY, token=1, how=HOW))).hint
 
     @pytest.mark.parametrize("missing", ["BOTS_READ", "ACCOUNTS_READ"])
     async def test_one_that_may_not_read_is_told_so(self, stand, user, missing):
@@ -529,7 +530,7 @@ class TestPace:
         while len(user.asked) < READS:
             await runtime.read()
         assert (await failure(runtime.read())).kind is Kind.REFUSED
-        await runtime.disable(STRATEGY, token=1)
+        await runtime.disable(STRATEGY, token=1, how=HOW)
         assert (user.acts, user.restricted) == ([f"disable {BOT}"], 0)
         user.now = 61
         assert (await runtime.read())[STRATEGY].enabled is False
@@ -544,7 +545,7 @@ class TestPace:
         runtime = stand.open()
         failed = await failure(runtime.read())
         assert "was not sent" in str(failed)
-        assert (await failure(runtime.disable(STRATEGY, token=1))).untouched
+        assert (await failure(runtime.disable(STRATEGY, token=1, how=HOW))).untouched
         assert user.banned == 0
         user.now = 301
         assert STRATEGY in await runtime.read()
@@ -577,7 +578,7 @@ class TestWhichStrategy:
         stand.start_by_hand()
         runtime = stand.open()
         assert list(await runtime.read()) == ["old"]
-        await runtime.disable("old", token=1)
+        await runtime.disable("old", token=1, how=HOW)
         assert user.acts == [f"disable {BOT}"]
 
     async def test_a_renamed_one_stops_under_its_old_id_and_starts_under_the_new(self, stand):
@@ -585,7 +586,7 @@ class TestWhichStrategy:
         stand.wanted, stand.enabled = {"new": strategy("new")}, {"old": item("old")}
         runtime = stand.open()
         assert [(one.id, one.enabled) for one in (await runtime.read()).values()] == [("old", True)]
-        await runtime.disable("old", token=1)
+        await runtime.disable("old", token=1, how=HOW)
         await enable(runtime, "new")
         assert [(one.id, one.enabled) for one in (await runtime.read()).values()] == [("new", True)]
 
@@ -605,11 +606,11 @@ class TestWhichStrategy:
         held = await runtime.read()
         assert (list(held), held[STRATEGY].enabled) == ([STRATEGY], True)
         assert held[STRATEGY].bot.strategy == "BTC ETH Classic"
-        await runtime.disable(STRATEGY, token=1)
+        await runtime.disable(STRATEGY, token=1, how=HOW)
         assert user.acts == [f"disable {BOT}"]
 
     async def test_one_that_nobody_knows_cannot_be_stopped(self, stand):
-        assert (await failure(stand.open().disable("gone", token=1))).kind is Kind.WRONG_BOT
+        assert (await failure(stand.open().disable("gone", token=1, how=HOW))).kind is Kind.WRONG_BOT
 
 
 class TestChange:

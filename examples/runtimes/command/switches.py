@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+OFF = {"enabled": False, "paused": False}  # paused: it opens nothing, and manages what it holds
+
 
 def obey(folder, asked):
     held = {file.stem: json.loads(file.read_text()) for file in folder.glob("*.json")}
@@ -13,15 +15,17 @@ def obey(folder, asked):
         return {"strategies": held}
     last = folder / "token"
     token = int(last.read_text()) if last.exists() else 0
-    name, old = asked["strategy"], held.get(asked["strategy"], {"enabled": False})
+    name, old = asked["strategy"], held.get(asked["strategy"], OFF)
     if asked["action"] == "disable":  # always: a stop waits for nobody
-        wanted = {**old, "enabled": False}
+        runs = old["enabled"] or old.get("paused", False)
+        wanted = {**old, "enabled": False, "paused": runs and asked.get("how") == "stop_entries"}
     elif asked["token"] < token:
         return {"refused": "token"}
     elif asked["action"] == "change" and not old["enabled"]:
         return {"refused": "other"}
     else:
-        wanted = {"enabled": True, "connection": asked["connection"], "parameters": asked["parameters"]}
+        wanted = {"enabled": True, "paused": False}
+        wanted |= {key: asked[key] for key in ("connection", "parameters")}
     put(last, str(max(token, asked["token"])))
     if wanted != old:
         put(folder / f"{name}.json", json.dumps(wanted))

@@ -12,6 +12,8 @@ from threading import Lock
 
 WINDOW = 300  # seconds that a request may be old, or that its clock may be ahead of ours
 
+OFF = {"enabled": False, "paused": False}  # paused: it opens nothing, and manages what it holds
+
 
 class Receiver:
     def __init__(self, secret, clock=time.time):
@@ -20,7 +22,8 @@ class Receiver:
         self.seen, self.since = {}, int(clock())  # what was sent before we started is refused as well
 
     def act(self, name, wanted):
-        print("start" if wanted["enabled"] else "stop", name, "on", wanted.get("connection"), flush=True)
+        does = "start" if wanted["enabled"] else "stop entries of" if wanted["paused"] else "stop"
+        print(does, name, "on", wanted.get("connection"), flush=True)
 
     def answer(self, headers, body):
         with self.lock:
@@ -44,15 +47,17 @@ class Receiver:
     def obey(self, asked):
         if asked["action"] == "observe":
             return {"strategies": self.strategies}
-        name, old = asked["strategy"], self.strategies.get(asked["strategy"], {"enabled": False})
+        name, old = asked["strategy"], self.strategies.get(asked["strategy"], OFF)
         if asked["action"] == "disable":  # always: a stop waits for nobody
-            wanted = {**old, "enabled": False}
+            runs = old["enabled"] or old.get("paused", False)
+            wanted = {**old, "enabled": False, "paused": runs and asked.get("how") == "stop_entries"}
         elif asked["token"] < self.token:
             return {"refused": "token"}
         elif asked["action"] == "change" and not old["enabled"]:
             return {"refused": "other"}
         else:
-            wanted = {"enabled": True, "connection": asked["connection"], "parameters": asked["parameters"]}
+            wanted = {"enabled": True, "paused": False}
+            wanted |= {key: asked[key] for key in ("connection", "parameters")}
         self.token = max(self.token, asked["token"])
         if wanted != old:
             self.act(name, wanted)
