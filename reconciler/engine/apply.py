@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from reconciler.engine.disable import disable
 from reconciler.model.desired import OnDisable
 from reconciler.model.errors import LockHeld, ReconcilerError, RuntimeFailed, StateError
 from reconciler.model.event import NOWHERE, Event, Origin, event_of_outcome
@@ -25,7 +26,6 @@ from reconciler.model.plan import (
     Plan,
     RunningStrategy,
 )
-from reconciler.model.runtime_kinds import RuntimeFailureKind
 from reconciler.planning.canonical import same_parameters
 from reconciler.planning.disabling import open_positions
 from reconciler.runtimes.interface import ACT_SECONDS, READ_SECONDS, Runtime
@@ -78,7 +78,6 @@ class Right(Protocol):
 
 _ORDER: Final = {ActionKind.DISABLE: 0, ActionKind.CHANGE: 1, ActionKind.ENABLE: 2}
 _ALTOGETHER: Final = (OnDisable.STOP, OnDisable.CLOSE_FIRST_MANUAL)
-_CANNOT: Final = (RuntimeFailureKind.REFUSED, RuntimeFailureKind.WRONG_VERSION)
 _INTERRUPTED: Final = "interrupted before it was tried"
 
 
@@ -287,7 +286,7 @@ async def _call(runtime: Runtime, action: Action, *, token: int) -> _Trouble | N
         async with asyncio.timeout(ACT_SECONDS):
             match action.kind:
                 case ActionKind.DISABLE:
-                    await _disable(runtime, action, token=token)
+                    await disable(runtime, action, token=token)
                 case ActionKind.CHANGE:
                     await runtime.change(action.strategy, after, connection=connection, token=token)
                 case _:
@@ -300,35 +299,6 @@ async def _call(runtime: Runtime, action: Action, *, token: int) -> _Trouble | N
     except Exception as error:  # noqa: BLE001 - the protocol: anything else means an unknown outcome
         return _Trouble(text=f"the call ended with {type(error).__name__}", known=False)
     return None
-
-
-async def _disable(runtime: Runtime, action: Action, *, token: int) -> None:
-    """Disable it as planned. A stop for safety that cannot be of entries alone is one altogether."""
-    how = await _how_now(runtime, action)
-    try:
-        await runtime.disable(action.strategy, token=token, how=how)
-    except RuntimeFailed as error:
-        cannot = error.untouched and error.kind in _CANNOT
-        if how is OnDisable.STOP or not action.checks or not cannot:
-            raise
-        await runtime.disable(action.strategy, token=token, how=OnDisable.STOP)
-
-
-async def _how_now(runtime: Runtime, action: Action) -> OnDisable:
-    """What to tell the runtime: what must be closed first is stopped only where nothing is open right now.
-
-    Only what the plan found to hold nothing is looked at again, so that no other stop waits for a look.
-    """
-    if action.how is not OnDisable.CLOSE_FIRST_MANUAL:
-        return action.how or OnDisable.STOP
-    if action.open_positions != ():
-        return OnDisable.STOP_ENTRIES
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            held = open_positions((await runtime.read()).get(action.strategy))
-    except Exception:  # noqa: BLE001 - a runtime may raise anything; then nobody knows what is open
-        held = None
-    return OnDisable.STOP if held == () else OnDisable.STOP_ENTRIES
 
 
 def _told(error: ReconcilerError) -> str:

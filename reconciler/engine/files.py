@@ -122,8 +122,7 @@ def _places(desired: Desired) -> Iterator[Problem]:
 
 def _disabling(desired: Desired) -> Iterator[Problem]:
     """Strategies that choose a way to be disabled in which their runtime cannot: policy is only a default."""
-    for strategy in desired.strategies.values():
-        runtime = desired.runtimes[strategy.runtime]
+    for strategy, runtime in _placed(desired):
         choices = ABILITIES[runtime.type].choices
         if strategy.on_disable is not None and strategy.on_disable not in choices:
             yield Problem(

@@ -6,6 +6,7 @@ import importlib.resources
 import resource
 import sqlite3
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 
@@ -18,6 +19,7 @@ from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reconciler.model.desired import OnDisable
 from reconciler.model.errors import LockHeld, StateError
 from reconciler.model.finding import Verdict
 from reconciler.model.live import Status
@@ -236,6 +238,16 @@ def test_an_intent_is_unfinished_until_it_is_concluded(store, clock):
     (line,) = store.journal()
     assert (line.outcome, line.pass_id, line.finished_at) == (OutcomeState.DONE, pass_id, clock())
     assert store.inventory() == {"btc": item(clock)}
+
+
+@pytest.mark.parametrize("how", [None, *OnDisable])
+@pytest.mark.parametrize("paused", [True, False])
+def test_how_something_was_to_be_disabled_outlives_a_kill(store, clock, how, paused):
+    """What is open does not: whoever looks again asks the runtime."""
+    action = replace(ACTION, kind=ActionKind.DISABLE, after=None, how=how, paused=paused)
+    with store.lease(clock=clock) as lease:
+        store.intend(replace(action, open_positions=("BTC/USDT",)), token=lease.token, at=clock())
+    assert store.unfinished()[0].action == action
 
 
 def test_outcome_and_inventory_are_recorded_together_or_not_at_all(store, clock):
