@@ -20,7 +20,7 @@ from reconciler.runtimes.interface import RuntimeType
 from reconciler.runtimes.registry import TYPES
 
 #: What stands in a strategy beside its parameters and ``settings``, whose keys each type lists.
-NO_PARAMETERS = {"name", "connection", "runtime", "enabled", "suspend", "settings"}
+NO_PARAMETERS = {"name", "connection", "runtime", "enabled", "suspend", "settings", "on_disable"}
 VALUES = {
     "pairs": ["BTC/USDT"],
     "risk_level": "balanced",
