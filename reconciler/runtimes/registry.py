@@ -8,7 +8,7 @@ from typing import Final
 
 from reconciler.model.errors import ConfigError, Problem
 from reconciler.model.taking import EVERYTHING
-from reconciler.runtimes import command, freqtrade, kubernetes, threecommas, webhook
+from reconciler.runtimes import command, freqtrade, hummingbot, kubernetes, threecommas, webhook
 from reconciler.runtimes.interface import Opening, Runtime, RuntimeType
 from reconciler.runtimes.ledger import Ledger
 
@@ -18,6 +18,7 @@ TYPES: Final[Mapping[str, RuntimeType]] = MappingProxyType(
         for one in (
             command.TYPE,
             freqtrade.TYPE,
+            hummingbot.TYPE,
             kubernetes.TYPE,
             RuntimeType(
                 name="ledger",
