@@ -290,7 +290,10 @@ _RULES: Final = {
         ("enabled", _enabled),
         ("on_disable", _ON_DISABLE),
         ("connection", _always("the strategy trades on another key")),
-        (r"runtime|settings\.(workload|bot_id|account_id)", _always("the strategy runs elsewhere")),
+        (
+            r"runtime|settings\.(workload|bot|controller|bot_id|account_id)",
+            _always("the strategy runs elsewhere"),
+        ),
         ("pairs", _members("pairs")),
         ("risk_level", _risk_level),
         (r"margin_limit\.amount", _limit("the margin")),

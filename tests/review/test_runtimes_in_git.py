@@ -139,15 +139,18 @@ def test_another_namespace_or_workload_is_told_as_risk_and_so_is_who_may_undo_a_
     assert told["strategies", "in-k8s", "settings.workload"] is Risk.UP
 
 
-def test_another_bot_or_account_of_3commas_is_told_as_risk(repo):
+@pytest.mark.parametrize(
+    ("one", "other"), [("bot_id", "account_id"), ("bot", "controller")], ids=["3commas", "hummingbot"]
+)
+def test_another_bot_of_a_server_is_told_as_risk_and_so_is_another_part_of_it(repo, one, other):
     text = (repo.root / "connections.yaml").read_text()
     head, _, tail = text.partition("strategies:\n")
-    connection = next(one for one in tail.splitlines() if "connection:" in one).split()[-1].strip(",}")
+    connection = next(line for line in tail.splitlines() if "connection:" in line).split()[-1].strip(",}")
 
-    def files(bot, account):
+    def files(first, second):
         strategy = (
             f"  hosted: {{name: x, connection: {connection}, runtime: paper, enabled: false, "
-            f"pairs: [BTC/USDT], settings: {{bot_id: {bot}, account_id: {account}}}}}\n"
+            f"pairs: [BTC/USDT], settings: {{{one}: {first}, {other}: {second}}}}}\n"
         )
         repo.write("connections.yaml", f"{head}strategies:\n{strategy}{tail}")
 
@@ -184,3 +187,6 @@ def test_who_leaves_more_positions_unmanaged_is_told_as_risk(repo, before, after
     files(after)
     repo.commit()
     assert leaves(repo.review()) == {("policy", "policy", "on_disable"): risk}
+
+    assert told["strategies", "hosted", f"settings.{one}"] is Risk.UP
+    assert told["strategies", "hosted", f"settings.{other}"] is Risk.UP
