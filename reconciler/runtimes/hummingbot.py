@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final
 
-from reconciler.model.desired import RuntimeSpec
+from reconciler.model.desired import OnDisable, RuntimeSpec
 from reconciler.model.errors import RuntimeFailed
 from reconciler.model.plan import RunningStrategy
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
@@ -125,9 +125,12 @@ class Hummingbot:
                 "change, then enable the strategy again",
             )
 
-    async def disable(self, strategy: str, *, token: int) -> None:
-        """Have all that is its own wind down, and end its container; or set the kill switch."""
-        del token
+    async def disable(self, strategy: str, *, token: int, how: OnDisable) -> None:
+        """Have all that is its own wind down, and end its container; or set the kill switch.
+
+        It knows no other way.
+        """
+        del token, how
         mine = sorted(place for place, holder in self._holders.items() if holder == strategy)
         if not mine:
             raise failed(Kind.WRONG_BOT, f"nobody knows any more which bot {strategy} was")

@@ -10,7 +10,7 @@ import pytest
 from compliance import CANARY, CONNECTION, NOW, RUNTIME, STRATEGY, Wire, WireCompliance
 from hummingbot_fake import PMM, FakeBot, FakeHummingbot
 
-from reconciler.model.desired import RuntimeSpec, Strategy
+from reconciler.model.desired import OnDisable, RuntimeSpec, Strategy
 from reconciler.model.errors import Mark, RuntimeFailed
 from reconciler.model.plan import InventoryItem
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
@@ -135,7 +135,7 @@ async def enable(runtime, desk):
 
 
 async def disable(runtime, id_=STRATEGY):
-    await runtime.disable(id_, token=1)
+    await runtime.disable(id_, token=1, how=OnDisable.STOP)
 
 
 async def failure(call):
