@@ -15,8 +15,10 @@ from reconciler.cli.paths import DEFAULT
 from reconciler.cli.run import run_async, settings_from
 from reconciler.engine import connect as job
 from reconciler.engine import pass_
+from reconciler.engine.additions import Written
 from reconciler.engine.connect_answers import shown, unusable
 from reconciler.engine.connect_guide import guide
+from reconciler.engine.place import locate
 from reconciler.engine.settings import Settings
 from reconciler.engine.signals import as_interrupt
 from reconciler.engine.validate import needed_fields
@@ -110,7 +112,7 @@ def _prepare(
     settings: Settings, given: Given, *, into: str | None, stdin: bool, yes: bool
 ) -> tuple[job.Draft, Credentials]:
     """Everything that is asked, and judged as far as it can be; nothing is written yet."""
-    place = job.locate(settings.files, into=into)
+    place = locate(settings.files, into=into)
     answers = Questions(place, given, terminal=not stdin).answers()
     made = job.draft(place, answers)
     _ask_to_replace(made, yes=yes)
@@ -141,7 +143,7 @@ def _ask_to_replace(made: job.Draft, *, yes: bool) -> None:
         raise Declined("declined; nothing was changed", hint="choose another --id, or move the file away")
 
 
-def _write(made: job.Draft, credentials: Credentials, settings: Settings, *, yes: bool) -> job.Connected:
+def _write(made: job.Draft, credentials: Credentials, settings: Settings, *, yes: bool) -> Written:
     """Encrypt, ask, write."""
     sealed = job.seal(made, credentials, find_sops(settings.sops, settings.environ))
     target, name = made.place.target, made.answers.id
@@ -155,7 +157,7 @@ def _write(made: job.Draft, credentials: Credentials, settings: Settings, *, yes
 
 
 def _test(
-    made: job.Draft, written: job.Connected, settings: Settings, show: screen.Screen, *, terminal: bool
+    made: job.Draft, written: Written, settings: Settings, show: screen.Screen, *, terminal: bool
 ) -> ExitCode:
     """Read the key live and show its status. One that fails stays, unless its owner wants it gone."""
     try:

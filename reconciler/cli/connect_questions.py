@@ -9,7 +9,9 @@ from typing import Final
 import click
 
 from reconciler.engine import connect_answers as judge
-from reconciler.engine.connect import Answers, Place
+from reconciler.engine.connect import Answers
+from reconciler.engine.place import Place
+from reconciler.exchanges.naming import in_words
 from reconciler.model.desired import Market
 from reconciler.model.errors import UsageError
 
@@ -55,7 +57,7 @@ class Questions:
             "Name",
             "--name",
             given.name,
-            judge.default_name(name, exchange),
+            in_words(name, exchange),
             lambda value: judge.new_name(value, self._desired),
         )
         egress, addresses = self._egress()

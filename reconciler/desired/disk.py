@@ -57,6 +57,8 @@ class Disk:
     def _refusal(self, real: str, root: str) -> Refusal | None:
         if not real.startswith(self._folder(root).rstrip(os.sep) + os.sep):
             return OUTSIDE
+        if real in self._instead:
+            return None
         mode = _mode(real)
         if not mode:
             return MISSING

@@ -33,7 +33,7 @@ _STEP: Final = 2
 def add_entry(data: bytes, *, file: str, section: str, key: str, fields: Mapping[str, Plain]) -> bytes:
     """``data`` with the entry ``key`` at the end of ``section``, which is begun where there is none.
 
-    ``file`` names it in errors. ``fields`` hold texts, numbers, bools and lists of them. Raise
+    ``file`` names it in errors. ``fields`` hold texts, numbers, bools, and lists and mappings of them. Raise
     :class:`ConfigError` for a file that is refused anyway, for one that sops' MAC seals, for a key
     that is taken, and where text cannot be inserted without changing something else.
     """
@@ -89,6 +89,8 @@ class _Entry:
 
 
 def _inline(value: Plain) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_scalar(name)}: {_inline(inner)}' for name, inner in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_inline, value))}]"
     return _scalar(value) if isinstance(value, str) else json.dumps(value)
@@ -103,6 +105,11 @@ def _scalar(text: str) -> str:
         except Ambiguous:
             pass
     return json.dumps(text, ensure_ascii=False)
+
+
+def entry_lines(key: str, fields: Mapping[str, Plain]) -> list[str]:
+    """An entry as a section of a new file would hold it, for people to read before it is written."""
+    return list(_Entry(key, fields).block(_STEP, _STEP))
 
 
 class _Editor:

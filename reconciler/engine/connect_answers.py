@@ -13,7 +13,7 @@ from typing import Final
 from reconciler.desired import schema
 from reconciler.desired.text import FORBIDDEN
 from reconciler.desired.values import BadValue, address
-from reconciler.engine.connect import Place, secret_file
+from reconciler.engine.place import Place, secret_file
 from reconciler.exchanges import registry
 from reconciler.model.desired import Desired, Egress, Market
 from reconciler.model.secret import Credentials
@@ -125,12 +125,6 @@ def default_id(exchange: str, market: Market, desired: Desired) -> str:
         if usual not in desired.connections
         else next(n for n in numbered if n not in desired.connections)
     )
-
-
-def default_name(name: str, exchange: str) -> str:
-    """The id in words, the exchange as it spells itself: ``MEXC Spot Main``."""
-    spelt = registry.get(exchange).name
-    return " ".join(spelt if word == exchange else word.capitalize() for word in name.split("-") if word)
 
 
 def default_egress(desired: Desired) -> str | None:

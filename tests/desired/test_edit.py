@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.desired.edit import add_entry
+from reconciler.desired.edit import add_entry, entry_lines
 from reconciler.desired.loader import load_document
 from reconciler.model.errors import ConfigError
 
@@ -32,6 +32,21 @@ def code(text: str | bytes, **more) -> str:
     with pytest.raises(ConfigError) as caught:
         added(text, **more)
     return caught.value.problems[0].code
+
+
+NESTED = {"limit": {"amount": "0.5", "currency": "USDT"}, "pairs": ["BTC/USDT:USDT", "A/B"], "settings": {}}
+
+
+def test_mappings_and_lists_stand_on_one_line():
+    lines = (
+        '    limit: {amount: "0.5", currency: USDT}\n    pairs: ["BTC/USDT:USDT", A/B]\n    settings: {}\n'
+    )
+    assert added("version: 1\nconnections:\n  a: {}\n", fields=NESTED).endswith("  new:\n" + lines)
+
+
+def test_what_is_shown_beforehand_is_what_is_written():
+    shown = "".join(f"{line}\n" for line in entry_lines("new", FIELDS))
+    assert added("connections:\n  a:\n    name: A\n").endswith(shown)
 
 
 class TestWhere:

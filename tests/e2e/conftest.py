@@ -6,11 +6,15 @@ import contextlib
 import io
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import termios
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,8 +96,9 @@ class Site:
             **more,
         )
 
-    def call(self, *arguments: str) -> Called:
+    def call(self, *arguments: str, raw: bool = False) -> Called:
         """Run the command in this process: the same code, without the second of imports."""
+        line = list(arguments) if raw else self.arguments(*arguments)
         out, err = io.StringIO(), io.StringIO()
         kept, here = dict(os.environ), Path.cwd()
         os.environ.clear()
@@ -101,7 +106,7 @@ class Site:
         os.chdir(self.root)
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                code = run(self.arguments(*arguments))
+                code = run(line)
         finally:
             os.chdir(here)
             os.environ.clear()
@@ -151,6 +156,104 @@ def site_of(tmp_path: Path) -> Iterator[Callable[[Path], Site]]:
 def site(site_of: Callable[[Path], Site]) -> Site:
     """A checkout with the example in it, and the exchanges it needs."""
     return site_of(EXAMPLES)
+
+
+#: Seconds that somebody at a terminal waits for a question, or for the end.
+PATIENCE = 40
+
+#: Makes the terminal its own, so that ^C comes from the terminal as it does for people.
+LAUNCH = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "reconciler.cli", *sys.argv[1:]])
+"""
+
+
+@dataclass
+class Person:
+    """Somebody at a terminal: reads until a question comes, then types."""
+
+    process: subprocess.Popen[bytes]
+    descriptor: int
+    shown: str = ""
+    _seen: int = 0
+
+    def read_until(self, text: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.shown[self._seen :]:
+            assert time.monotonic() < deadline, f"waited for {text!r}, saw {self.shown!r}"
+            if not self._read():
+                raise AssertionError(f"it ended before {text!r}: {self.shown!r}")
+        self._seen = self.shown.index(text, self._seen) + len(text)
+
+    def _read(self, wait: float = 1) -> bool:
+        ready, _, _ = select.select([self.descriptor], [], [], wait)
+        if not ready:
+            return True
+        try:
+            chunk = os.read(self.descriptor, 65536)
+        except OSError:  # the other side is closed
+            return False
+        self.shown += chunk.decode("utf-8", "replace")
+        return bool(chunk)
+
+    def type(self, text: str) -> None:
+        os.write(self.descriptor, text.encode())
+
+    def answer(self, *answers: tuple[str, str]) -> None:
+        for question, answer in answers:
+            self.read_until(question)
+            self.type(answer + "\n")
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C until it ends: one that comes just before the process waits is seen after the wait."""
+        for _ in range(5):
+            self.type("\x03")
+            deadline = time.monotonic() + 3
+            while self.process.poll() is None and time.monotonic() < deadline and self._read(0.1):
+                pass
+            if self.process.poll() is not None:
+                break
+        return self.ends()
+
+    def ends(self) -> int:
+        while self._read() and self.process.poll() is None:
+            pass
+        while self._read() and select.select([self.descriptor], [], [], 0)[0]:
+            pass
+        return self.process.wait(PATIENCE)
+
+    @property
+    def echoes(self) -> bool:
+        return bool(termios.tcgetattr(self.descriptor)[3] & termios.ECHO)
+
+
+@pytest.fixture
+def sit_down() -> Iterator[Callable[..., Person]]:
+    """Runs the command at a real terminal of its own, with somebody in front of it."""
+    people: list[Person] = []
+
+    def start(*arguments: str, cwd: Path, environment: Mapping[str, str]) -> Person:
+        controller, terminal = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-c", LAUNCH, *arguments],
+            cwd=cwd,
+            env={**environment, "TERM": "dumb"},
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+        )
+        os.close(terminal)
+        people.append(Person(process, controller))
+        return people[-1]
+
+    yield start
+    for person in people:
+        if person.process.poll() is None:
+            person.process.kill()
+            person.process.wait(PATIENCE)
+        os.close(person.descriptor)
 
 
 _IDENTITY = {

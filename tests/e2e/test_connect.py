@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import pty
 import re
 import select
 import shutil
 import subprocess
 import sys
-import termios
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -26,14 +24,6 @@ SECRET = "9d8c7b6a-planted-4f5e-secret-canary"
 PASSPHRASE = "plantedPassCanary7"
 PLANTED = (API_KEY, SECRET, PASSPHRASE)
 NEW = "kucoin-grid-pilot"
-
-#: Makes the terminal its own, so that ^C comes from the terminal as it does for people.
-LAUNCH = """
-import fcntl, os, sys, termios
-os.setsid()
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.executable, [sys.executable, "-m", "reconciler.cli", *sys.argv[1:]])
-"""
 
 #: Every question in its order, and an answer to it.
 QUESTIONS = (
@@ -50,85 +40,15 @@ QUESTIONS = (
 
 
 @dataclass
-class Person:
-    """Somebody at a terminal: reads until a question comes, then types."""
-
-    process: subprocess.Popen[bytes]
-    descriptor: int
-    shown: str = ""
-    _seen: int = 0
-
-    def read_until(self, text: str) -> None:
-        deadline = time.monotonic() + LIMIT
-        while text not in self.shown[self._seen :]:
-            assert time.monotonic() < deadline, f"waited for {text!r}, saw {self.shown!r}"
-            if not self._read():
-                raise AssertionError(f"it ended before {text!r}: {self.shown!r}")
-        self._seen = self.shown.index(text, self._seen) + len(text)
-
-    def _read(self, wait: float = 1) -> bool:
-        ready, _, _ = select.select([self.descriptor], [], [], wait)
-        if not ready:
-            return True
-        try:
-            chunk = os.read(self.descriptor, 65536)
-        except OSError:  # the other side is closed
-            return False
-        self.shown += chunk.decode("utf-8", "replace")
-        return bool(chunk)
-
-    def type(self, text: str) -> None:
-        os.write(self.descriptor, text.encode())
-
-    def answer(self, *answers: tuple[str, str]) -> None:
-        for question, answer in answers:
-            self.read_until(question)
-            self.type(answer + "\n")
-
-    def interrupt(self) -> int:
-        """Press Ctrl-C until it ends: one that comes just before the process waits is seen after the wait."""
-        for _ in range(5):
-            self.type("\x03")
-            deadline = time.monotonic() + 3
-            while self.process.poll() is None and time.monotonic() < deadline and self._read(0.1):
-                pass
-            if self.process.poll() is not None:
-                break
-        return self.ends()
-
-    def ends(self) -> int:
-        while self._read() and self.process.poll() is None:
-            pass
-        while self._read() and select.select([self.descriptor], [], [], 0)[0]:
-            pass
-        return self.process.wait(LIMIT)
-
-    @property
-    def echoes(self) -> bool:
-        return bool(termios.tcgetattr(self.descriptor)[3] & termios.ECHO)
-
-
-@dataclass
 class Desk:
     """The checkout of ``site`` with a terminal in front of it."""
 
     site: object
-    people: list[Person] = field(default_factory=list)
+    sit_down: Callable[..., object]
 
-    def connect(self, *arguments: str) -> Person:
-        controller, terminal = pty.openpty()
-        process = subprocess.Popen(
-            [sys.executable, "-c", LAUNCH, *self.site.arguments("connect", *arguments)],
-            cwd=self.site.root,
-            env={**self.site.environment, "TERM": "dumb"},
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-        )
-        os.close(terminal)
-        person = Person(process, controller)
-        self.people.append(person)
-        return person
+    def connect(self, *arguments: str):
+        line = self.site.arguments("connect", *arguments)
+        return self.sit_down(*line, cwd=self.site.root, environment=self.site.environment)
 
     def tree(self) -> dict[str, bytes]:
         """Every file of the checkout, and every folder."""
@@ -140,7 +60,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(site):
+def desk(site, sit_down):
     site.sandbox.sandbox.scenario.exchanges["kucoin"].keys[NEW] = Key(
         name=NEW,
         api_key=API_KEY,
@@ -152,13 +72,7 @@ def desk(site):
         uid="165111299",
         balances={"USDT": "100"},
     )
-    desk = Desk(site)
-    yield desk
-    for person in desk.people:
-        if person.process.poll() is None:
-            person.process.kill()
-            person.process.wait(LIMIT)
-        os.close(person.descriptor)
+    return Desk(site, sit_down)
 
 
 def leaks(text: str) -> list[str]:

