@@ -78,6 +78,17 @@ def read_pipe(fields: Sequence[str], *, judge: Judge) -> Credentials:
     return credentials
 
 
+def ask_password(prompt: str) -> Secret | None:
+    """A password that is typed without echo; ``None`` where only Enter was pressed."""
+    while True:
+        try:
+            typed = _typed(prompt)
+        except _Refused as refused:
+            _tell(f"What was given {refused}. Please give it again.")
+        else:
+            return Secret(typed) if typed else None
+
+
 def _object(data: bytes) -> dict[str, object] | None:
     """The JSON object, or ``None``: an error of the parser would hold the text."""
     try:

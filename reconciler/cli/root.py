@@ -23,6 +23,10 @@ COMMANDS = {
         "reconciler.cli.connect",
         "Add a connection: take its key without echo, encrypt it, test it.",
     ),
+    "import": (
+        "reconciler.cli.import_",
+        "Take over a set-up of freqtrade or Hummingbot, its secrets encrypted.",
+    ),
     "textconv": ("reconciler.cli.textconv", "Print a SOPS file for `git diff`: short, and without any key."),
     "explain": ("reconciler.cli.explain", "Say what a check or a failure means, its cause and its fix."),
     "exchanges": ("reconciler.cli.exchanges", "List the exchanges with what each tells of a key."),
