@@ -67,9 +67,10 @@ def _left(action: Action, held: Sequence[str] | None, *, tells: bool) -> str:
             return "it stops altogether: nothing is open" if held == () else waits
         case _:
             rest = "it stops altogether, and does not tell now what stays open, unmanaged" if tells else ""
+            # what tells only some of its positions does not say by none that there are none
             if held:
                 return f"it stops altogether: {_named(held)}, and nobody manages that"
-            return "it stops altogether: nothing is open" if held == () else rest
+            return "it stops altogether: nothing is open" if held == () and tells else rest
 
 
 def _named(held: Sequence[str]) -> str:

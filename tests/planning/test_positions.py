@@ -50,9 +50,15 @@ def test_what_stays_open_is_named_with_who_manages_it(make, how, positions, told
     assert action.reason == f"git says `enabled: false`{told}"
 
 
-def test_where_nobody_ever_tells_of_positions_none_are_told_of(make):
-    (action,) = plan(make, None, kind="ledger", enabled=False).actions
+@pytest.mark.parametrize("positions", [None, ()])
+def test_where_not_all_positions_are_ever_told_none_does_not_mean_that_none_are_open(make, positions):
+    (action,) = plan(make, positions, kind="ledger", enabled=False).actions
     assert action.reason == "git says `enabled: false`"
+
+
+def test_a_position_that_is_told_is_named_even_where_others_may_not_be(make):
+    (action,) = plan(make, ("A/X",), kind="ledger", enabled=False).actions
+    assert action.reason.endswith("it stops altogether: 1 position stays open: A/X, and nobody manages that")
 
 
 def test_what_goes_on_says_nothing_of_positions(make):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from reconciler.engine import lockdown, pass_
 from reconciler.engine.files import read
+from reconciler.engine.runtimes import ABILITIES
 from reconciler.engine.settings import Settings
 from reconciler.model.emergency import Wanted
 from reconciler.model.errors import ConfigError
@@ -194,3 +197,18 @@ def test_a_strategy_that_chooses_what_its_runtime_cannot_do_is_an_error_with_its
     document["policy"] = {"on_disable": CLOSE}
     path.write_text(json.dumps(document, indent=1))
     assert read(files).policy.on_disable == CLOSE  # a default for all of them: the plan says what it does
+
+
+def test_the_page_about_positions_says_of_every_runtime_what_it_can():
+    page = (Path(__file__).parents[2] / "docs" / "positions.md").read_text()
+    rows = re.findall(r"^\| `([\w]+)` \| (.+?) \| `(\w+)` \| (yes|no)\b", page, re.MULTILINE)
+    words = re.compile(r"`(\w+)`")
+    told = {name: (tuple(words.findall(can)), first, says) for name, can, first, says in rows}
+    assert told == {
+        name: (
+            tuple(one.value for one in can.choices),
+            can.disables[0].value,
+            "yes" if can.tells_positions else "no",
+        )
+        for name, can in ABILITIES.items()
+    }
