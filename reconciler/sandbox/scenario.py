@@ -131,18 +131,55 @@ class Key:
         return {name: value for name, value in changed.items() if name not in self.omit}
 
 
+#: What every exchange lists unless the scenario says otherwise.
+PAIRS: Final = (
+    *(f"{base}/{quote}" for quote in ("USDT", "USDC") for base in ("BTC", "ETH", "BNB", "SOL", "XRP", "ADA")),
+    *(f"{base}/USDT:USDT" for base in ("BTC", "ETH", "SOL")),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traded:
+    """A pair that an exchange lists: its currencies, and whether it is open for trading.
+
+    ``settle`` is ``None`` on spot; the other pairs are perpetual futures.
+    """
+
+    base: str
+    quote: str
+    settle: str | None
+    open: bool
+
+
 @dataclass(slots=True, kw_only=True)
 class ExchangeSpec:
     """One exchange of the sandbox: its keys by name, its clock and what goes wrong.
 
-    ``clock_offset_ms`` is how far the exchange's clock runs ahead of this machine's.
+    ``clock_offset_ms`` is how far the exchange's clock runs ahead of this machine's. ``pairs`` are
+    what it lists, as ccxt symbols; those in ``closed`` too, but not open for trading.
     """
 
     id: str
+    pairs: list[str] = field(default_factory=lambda: list(PAIRS))
+    closed: list[str] = field(default_factory=list)
     keys: dict[str, Key] = field(default_factory=dict)
     caller_ip: str = DEFAULT_CALLER_IP
     clock_offset_ms: int = 0
     faults: Faults = field(default_factory=Faults)
+
+    def spot(self) -> list[Traded]:
+        """What it lists on spot."""
+        return [pair for pair in self._traded() if pair.settle is None]
+
+    def futures(self, *settles: str) -> list[Traded]:
+        """The perpetual futures that it lists and that settle in one of ``settles``."""
+        return [pair for pair in self._traded() if pair.settle in settles]
+
+    def _traded(self) -> Iterator[Traded]:
+        for symbol in dict.fromkeys((*self.pairs, *self.closed)):
+            names, _, settle = symbol.partition(":")
+            base, _, quote = names.partition("/")
+            yield Traded(base=base, quote=quote, settle=settle or None, open=symbol not in self.closed)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -244,6 +244,7 @@ KINDS = {
     "key_missing": Kind.BAD_REQUEST,
     "signature_missing": Kind.BAD_REQUEST,
     "timestamp_missing": Kind.BAD_REQUEST,
+    "parameter": Kind.BAD_REQUEST,
     "passphrase_missing": Kind.MISSING_PASSPHRASE,
     "clock_skew": Kind.CLOCK_SKEW,
     "timestamp_invalid": Kind.CLOCK_SKEW,

@@ -110,6 +110,8 @@ def test_every_fault_can_be_written():
         (scenario("balances: {USDT: '1e3'}"), 8, "must satisfy pattern"),
         (scenario("ip_whitelist:\n- 203.0.113.10\n- 203.0.113.300"), 10, "is no address"),
         (scenario("caller_ip: here"), 8, "is no address"),
+        (scenario(exchange="pairs: [BTCUSDT]"), 4, "must satisfy pattern"),
+        (scenario(exchange="closed: BTC/USDT"), 4, "must be of type array"),
         (scenario("faults: {outage: 404}"), 8, "refused (a whole exchange only), closed, or an HTTP status"),
         (scenario("faults: {outage: refused}"), 8, "only a whole exchange can refuse"),
         (scenario("faults: {error: gone_fishing}"), 8, "names an error that the exchange does not have"),

@@ -181,4 +181,4 @@ async def test_a_write_with_a_wrong_secret_is_refused_for_its_signature(mexc):
 async def test_unknown_paths_answer_not_found_in_the_shape_of_their_api(mexc):
     _, client = await mexc()
     assert (await refusal(client, client.spotPublicGetDepth({"symbol": "X"})))["msg"] == "Not Found"
-    assert (await refusal(client, client.contractPublicGetDetail()))["success"] is False
+    assert (await refusal(client, client.contractPublicGetSupportCurrencies()))["success"] is False

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from reconciler.sandbox.scenario import Key
 from reconciler.sandbox.venue import Incoming, Json, Refused, Reply, Route, Venue, milliseconds, same, sign
-from reconciler.sandbox.venues import binance_market
+from reconciler.sandbox.venues import binance_market, markets
 
 _MAX_WINDOW_MS: Final = 60_000
 _DEFAULT_WINDOW_MS: Final = 5_000
@@ -148,7 +148,8 @@ class Binance(Venue):
     def routes(self) -> tuple[Route, ...]:
         """Markets, time and status, what a key is, balances and orders of spot, margin and futures."""
         return (
-            *binance_market.routes(),
+            *binance_market.routes(self.spec),
+            markets.binance_futures(self.spec),
             Route(path="/api/v3/time", answer=_time, signed=False),
             Route(path="/fapi/v1/time", answer=_time, signed=False),
             Route(

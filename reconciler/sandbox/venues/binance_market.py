@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
+from reconciler.sandbox.scenario import ExchangeSpec, Traded
 from reconciler.sandbox.venue import Incoming, Json, Refused, Route, milliseconds
 
 #: Where the price of each symbol's base in its quote swings around.
@@ -25,13 +26,13 @@ _TICK: Final = 0.01
 _VOLUME: Final = "12.50000000"
 
 
-def routes() -> tuple[Route, ...]:
+def routes(spec: ExchangeSpec) -> tuple[Route, ...]:
     """Ping, exchange information, candles, order book and tickers of the spot API, for anybody."""
     return tuple(
         Route(path=f"/api/v3/{name}", answer=answer, signed=False)
         for name, answer in (
             ("ping", lambda _: {}),
-            ("exchangeInfo", _exchange_info),
+            ("exchangeInfo", lambda asked: _exchange_info(asked, spec)),
             ("klines", _klines),
             ("depth", _depth),
             ("ticker/24hr", _tickers),
@@ -45,26 +46,29 @@ def _symbols() -> dict[str, tuple[str, str]]:
     return {base + quote: (base, quote) for base, quote in _MIDDLE}
 
 
-def _exchange_info(asked: Incoming) -> Json:
-    """BSPOT "Exchange information", with the filters that decide on sizes and prices."""
+def _exchange_info(asked: Incoming, spec: ExchangeSpec) -> Json:
+    """BSPOT "Exchange information": every symbol, or those of one ``symbolStatus``."""
+    wanted = asked.params.get("symbolStatus")
+    symbols = [_symbol(pair, sets=asked.params.get("showPermissionSets") != "false") for pair in spec.spot()]
     return {
         "timezone": "UTC",
         "serverTime": asked.now_ms,
         "rateLimits": [],
         "exchangeFilters": [],
-        "symbols": [_symbol(symbol, *pair) for symbol, pair in _symbols().items()],
+        "symbols": [symbol for symbol in symbols if wanted in (None, symbol["status"])],
     }
 
 
-def _symbol(symbol: str, base: str, quote: str) -> Json:
+def _symbol(pair: Traded, *, sets: bool) -> Json:
+    """One symbol, with the filters that decide on sizes and prices."""
     digits = {f"{side}{name}Precision": 8 for side in ("base", "quote") for name in ("Asset", "Commission")}
     sizes = {"minQty": "0.00001000", "maxQty": "9000.00000000", "stepSize": "0.00001000"}
     prices = {"minPrice": "0.01000000", "maxPrice": "1000000.00000000", "tickSize": "0.01000000"}
     return digits | {
-        "symbol": symbol,
-        "status": "TRADING",
-        "baseAsset": base,
-        "quoteAsset": quote,
+        "symbol": pair.base + pair.quote,
+        "status": "TRADING" if pair.open else "BREAK",
+        "baseAsset": pair.base,
+        "quoteAsset": pair.quote,
         "quotePrecision": 8,
         "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"],
         "icebergAllowed": True,
@@ -77,7 +81,7 @@ def _symbol(symbol: str, base: str, quote: str) -> Json:
             {"filterType": "NOTIONAL", "minNotional": "5.00000000", "applyMinToMarket": True},
         ],
         "permissions": [],
-        "permissionSets": [["SPOT", "MARGIN"]],
+        "permissionSets": [["SPOT", "MARGIN"]] if sets else [],
     }
 
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from reconciler.sandbox.scenario import Key
 from reconciler.sandbox.venue import Incoming, Json, Refused, Reply, Route, Venue, milliseconds, same, sign
+from reconciler.sandbox.venues import markets
 
 _WINDOW_MS: Final = 5_000
 _STAMP: Final = 1702289687211
@@ -93,8 +94,9 @@ class Bingx(Venue):
     errors: ClassVar[Mapping[str, Reply]] = ERRORS
 
     def routes(self) -> tuple[Route, ...]:
-        """The time, what a key is, balances and open orders; everything signed needs reading."""
+        """Markets, the time, what a key is, balances and open orders; everything signed needs reading."""
         return (
+            *markets.bingx(self.spec),
             Route(path="/openApi/swap/v2/server/time", answer=_time, signed=False),
             Route(path="/openApi/v1/account/apiPermissions", answer=_key_info, needs=_READ),
             Route(path="/openApi/v1/account/apiRestrictions", answer=_restrictions, needs=_READ),
@@ -213,7 +215,11 @@ def _balance(asked: Incoming) -> Json:
 
 def _futures_balance(asked: Incoming) -> Json:
     held = asked.key.balances.items()
-    return [{"asset": asset, "balance": amount, "availableMargin": amount} for asset, amount in held]
+    nothing = {"unrealizedProfit": "0.0000", "usedMargin": "0.0000", "freezedMargin": "0.0000"}
+    return [
+        {"asset": asset, "balance": amount, "equity": amount, "availableMargin": amount} | nothing
+        for asset, amount in held
+    ]
 
 
 def _orders(asked: Incoming) -> Json:

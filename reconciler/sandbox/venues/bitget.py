@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from reconciler.sandbox.scenario import Key
 from reconciler.sandbox.venue import Incoming, Json, Refused, Reply, Route, Venue, milliseconds, same, sign
+from reconciler.sandbox.venues import markets
 
 _WINDOW_MS: Final = 30_000  # assumed
 _STAMP: Final = 1695808949356
@@ -110,8 +111,9 @@ class Bitget(Venue):
     errors: ClassVar[Mapping[str, Reply]] = ERRORS
 
     def routes(self) -> tuple[Route, ...]:
-        """The time, what a key is, balances and open orders of both modes."""
+        """Markets, the time, what a key is, balances and open orders of both modes."""
         return (
+            *markets.bitget(self.spec),
             Route(path=f"{_V2}public/time", answer=_time, signed=False),
             Route(path=f"{_V2}spot/account/info", answer=_key_info),
             Route(path=f"{_V2}spot/account/assets", answer=_assets),
@@ -250,7 +252,12 @@ def _spot_orders(asked: Incoming) -> Json:
 
 
 def _margin_assets(asked: Incoming) -> Json:
-    return _held(_need(asked, _MARGIN, "margin order"))
+    key = _need(asked, _MARGIN, "margin order")
+    nothing = {"frozen": "0", "borrow": "0", "interest": "0", "coupon": "0"}
+    return [
+        {"coin": asset, "totalAmount": amount, "available": amount, "net": amount} | nothing
+        for asset, amount in key.balances.items()
+    ]
 
 
 def _margin_orders(asked: Incoming) -> Json:
@@ -276,7 +283,15 @@ def _futures_orders(asked: Incoming) -> Json:
 
 def _unified_assets(asked: Incoming) -> Json:
     key = _need(asked, _UTA_READ, "UTA mgt.")
-    return {"accountEquity": "0", "usdtEquity": "0", "btcEquity": "0", "assets": _held(key)}
+    return {"accountEquity": "0", "usdtEquity": "0", "btcEquity": "0", "assets": _unified_held(key)}
+
+
+def _unified_held(key: Key) -> list[dict[str, Any]]:
+    nothing = {"usdValue": "0", "debt": "0", "locked": "0"}
+    return [
+        {"coin": asset, "equity": amount, "balance": amount, "available": amount} | nothing
+        for asset, amount in key.balances.items()
+    ]
 
 
 def _unified_orders(asked: Incoming) -> Json:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from reconciler.sandbox.scenario import Key
 from reconciler.sandbox.venue import Incoming, Json, Refused, Reply, Route, Venue, milliseconds, same, sign
+from reconciler.sandbox.venues import markets
 
 _DEFAULT_WINDOW_MS: Final = 5_000
 _AHEAD_MS: Final = 1_000
@@ -122,8 +123,9 @@ class Bybit(Venue):
     errors: ClassVar[Mapping[str, Reply]] = ERRORS
 
     def routes(self) -> tuple[Route, ...]:
-        """Time and status, what a key is, wallets and open orders."""
+        """Markets, time and status, what a key is, wallets and open orders."""
         return (
+            markets.bybit(self.spec),
             Route(path="/v5/market/time", answer=_time, signed=False),
             Route(path="/v5/system/status", answer=_status, signed=False),
             Route(path="/v5/user/query-api", answer=_key_info),

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from reconciler.sandbox.scenario import Key
 from reconciler.sandbox.venue import Incoming, Json, Refused, Reply, Route, Venue
+from reconciler.sandbox.venues import markets
 
 _LIFE_S: Final = 120
 _RAW_BYTES: Final = 64
@@ -94,8 +95,9 @@ class Coinbase(Venue):
     errors: ClassVar[Mapping[str, Reply]] = ERRORS
 
     def routes(self) -> tuple[Route, ...]:
-        """The time, what a key is, accounts, open orders and the futures account."""
+        """Markets, the time, what a key is, accounts, open orders and the futures account."""
         return (
+            markets.coinbase(self.spec),
             Route(path=f"{_V3}/time", answer=_time, signed=False),
             Route(path=f"{_V3}/key_permissions", answer=_key_info),
             Route(path=f"{_V3}/accounts", answer=_accounts, needs=_VIEW),
@@ -221,7 +223,9 @@ def _accounts(asked: Incoming) -> Json:
 
 
 def _available(asset: str, amount: str) -> dict[str, Any]:
-    return {"available_balance": {"value": amount, "currency": asset}}
+    """What orders do not hold back, and what they do."""
+    amounts = {"available_balance": amount, "hold": "0.0000000000000000"}
+    return {name: {"value": value, "currency": asset} for name, value in amounts.items()}
 
 
 def _orders(asked: Incoming) -> Json:

@@ -24,6 +24,7 @@ from reconciler.sandbox.venue import (
     same,
     sign,
 )
+from reconciler.sandbox.venues import markets
 
 _WINDOW_S: Final = 60
 _SHOWN: Final = 12
@@ -102,8 +103,9 @@ class Gate(Venue):
     errors: ClassVar[Mapping[str, Reply]] = ERRORS
 
     def routes(self) -> tuple[Route, ...]:
-        """Time, the account, the keys of the main account, balances and open orders."""
+        """Markets, time, the account, the keys of the main account, balances and open orders."""
         return (
+            *markets.gate(self.spec),
             Route(
                 path=f"{_BASE}/spot/time", answer=lambda asked: {"server_time": asked.now_ms}, signed=False
             ),

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from reconciler.sandbox.scenario import Key
 from reconciler.sandbox.venue import Incoming, Json, Refused, Reply, Route, Venue, same, sign
+from reconciler.sandbox.venues import markets
 
 _WINDOW_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
@@ -126,8 +127,9 @@ class Htx(Venue):
     errors: ClassVar[Mapping[str, Reply]] = ERRORS
 
     def routes(self) -> tuple[Route, ...]:
-        """Time, market status, whose key it is, what the key may do, accounts, balances, open orders."""
+        """Markets, time, status, whose key it is, what it may do, accounts, balances, open orders."""
         return (
+            *markets.htx(self.spec),
             Route(path="/v1/common/timestamp", answer=lambda asked: _ok(asked.now_ms), signed=False),
             Route(path="/v2/market-status", answer=lambda _: _done({"marketStatus": 1}), signed=False),
             _route("/v2/user/uid", lambda asked: _done(int(_main(asked).uid))),

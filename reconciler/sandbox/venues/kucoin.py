@@ -25,6 +25,7 @@ from reconciler.sandbox.venue import (
     same,
     sign,
 )
+from reconciler.sandbox.venues import markets
 
 _WINDOW_MS: Final = 5_000
 _KEY_VERSION: Final = 3
@@ -116,8 +117,9 @@ class Kucoin(Venue):
     errors: ClassVar[Mapping[str, Reply]] = ERRORS
 
     def routes(self) -> tuple[Route, ...]:
-        """Time, status and own address; what a key is; balances and open orders of each account type."""
-        return (*_public(), *_classic(), *_futures(), *_unified())
+        """Markets, time, status, own address; what a key is; balances and orders of each account type."""
+        listed = markets.kucoin(self.spec, futures_host=_FUTURES)
+        return (*_public(), *listed, *_classic(), *_futures(), *_unified())
 
     def claimed(self, incoming: Incoming) -> str | None:
         """``KC-API-KEY``."""

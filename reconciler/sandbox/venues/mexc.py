@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from reconciler.sandbox.scenario import Key
 from reconciler.sandbox.venue import Incoming, Json, Refused, Reply, Route, Venue, milliseconds, same, sign
+from reconciler.sandbox.venues import markets
 
 _DEFAULT_WINDOW_MS: Final = 5_000
 _MAX_WINDOW_MS: Final = 60_000
@@ -110,11 +111,12 @@ class Mexc(Venue):
     errors: ClassVar[Mapping[str, Reply]] = ERRORS
 
     def routes(self) -> tuple[Route, ...]:
-        """Ping and time, what a key is, whose it is, balances and open orders."""
+        """Markets, ping and time, what a key is, whose it is, balances and open orders."""
         read, deals = frozenset({"SPOT_ACCOUNT_READ"}), frozenset({"SPOT_DEAL_READ"})
         account, orders = frozenset({"CONTRACT_ACCOUNT_READ"}), frozenset({"CONTRACT_DEAL_READ"})
         private = f"{_FUTURES_PATH}private"
         return (
+            *markets.mexc(self.spec),
             Route(path="/api/v3/ping", answer=lambda _: {}, signed=False),
             Route(path="/api/v3/time", answer=lambda asked: {"serverTime": asked.now_ms}, signed=False),
             # MXN names no permission for apiKeyInfo; SPOT_ACCOUNT_READ is assumed.

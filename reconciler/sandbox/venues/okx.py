@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 
 from reconciler.sandbox.scenario import Key
 from reconciler.sandbox.venue import Incoming, Json, Refused, Reply, Route, Venue, same, sign
+from reconciler.sandbox.venues import markets
 
 _WINDOW_MS: Final = 30_000
 _READ: Final = frozenset({"read_only"})
@@ -116,6 +117,7 @@ ERRORS: Final[Mapping[str, Reply]] = {
     ),
     "rate_limited_bare": Reply(status=429, body="Too Many Requests", source="ccxt okx.py httpExceptions"),
     "busy": _error("50013", "Systems are busy. Please try again later.", status=429),
+    "parameter": _error("51000", "Parameter {parameter} error", status=400),
     "internal": _error("50026", "System error. Try again later", status=500),
     "internal_number": Reply(
         status=500, body={"code": 500, "data": {}, "msg": "Internal Server Error"}, source="seen live"
@@ -139,8 +141,9 @@ class Okx(Venue):
     errors: ClassVar[Mapping[str, Reply]] = ERRORS
 
     def routes(self) -> tuple[Route, ...]:
-        """Time, status, the account's configuration with the key's rights, its balance and its orders."""
+        """Markets, time, status, the account's configuration with the key's rights, balance, orders."""
         return (
+            markets.okx(self.spec),
             Route(path="/api/v5/public/time", answer=lambda asked: [{"ts": str(asked.now_ms)}], signed=False),
             Route(path="/api/v5/system/status", answer=lambda _: [], signed=False, weight=5),
             Route(path="/api/v5/account/config", answer=_config, needs=_READ),
