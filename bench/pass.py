@@ -2,6 +2,7 @@
 
     python bench/pass.py --connections 1000 --latency-ms 50 --no-budget
     python bench/pass.py --exchanges all --failing 100
+    python bench/pass.py --pairs
 
 Sandboxes in other processes answer after the given latency. The floor is what no client could beat:
 the slowest exchange's documented budget for the requests that were really made, or the latency of
@@ -40,6 +41,8 @@ from reconciler.sandbox.scenario import ExchangeSpec, Faults, Key, Scenario
 MARK = Mark(file="bench", line=1)
 #: Both proofs of a connection are asked at once.
 AT_ONCE = 2
+#: How many markets each exchange lists: about as many as the large ones do.
+LISTED = 2000
 SPENT: dict[str, float] = defaultdict(float)
 REQUESTS: Counter[str] = Counter()
 
@@ -48,13 +51,14 @@ def serve(exchange: str, count: int, failing: int, latency_ms: float) -> None:
     """Run one exchange until standard input closes, having printed its endpoints."""
     keys = keys_of(exchange, count, failing)
     spec = ExchangeSpec(id=exchange, keys=keys, caller_ip="203.0.113.10", faults=Faults(delay_ms=latency_ms))
+    spec.pairs += [f"C{number}/USDT" for number in range(LISTED)]
     with SandboxThread(Scenario(exchanges={exchange: spec})) as running:
         print(json.dumps(dict(running.endpoints)), flush=True)
         sys.stdin.read()
 
 
-def target(exchange: str, key: Key) -> Target:
-    """What reads one key of the sandbox."""
+def target(exchange: str, key: Key, pairs: tuple[str, ...]) -> Target:
+    """What reads one key of the sandbox, and looks ``pairs`` up in what the exchange lists."""
     connection = Connection(
         id=key.name,
         name=key.name,
@@ -65,7 +69,7 @@ def target(exchange: str, key: Key) -> Target:
     )
     passphrase = Secret(key.passphrase) if key.passphrase else None
     credentials = Credentials(api_key=Secret(key.api_key), secret=Secret(key.secret), passphrase=passphrase)
-    return Target(connection=connection, credentials=credentials)
+    return Target(connection=connection, credentials=credentials, listed=pairs)
 
 
 def count_what_is_spent() -> None:
@@ -157,6 +161,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--parallel", type=int, default=64)
     parser.add_argument("--exchanges", default="mexc,kucoin", help="names, or all")
     parser.add_argument("--no-budget", action="store_true", help="ignore the exchanges' documented limits")
+    parser.add_argument("--pairs", action="store_true", help="look two pairs of each connection up as well")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -178,8 +183,9 @@ def main() -> None:
         command = [sys.executable, *sys.argv, "--serve", name]
         running.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
         endpoints |= json.loads(running[-1].stdout.readline())
-    options = ObserveOptions(endpoints=endpoints, max_parallel=given.parallel, timeout=30)
-    targets = [target(name, key) for name in names for key in keys_of(name, count, failing).values()]
+    options = ObserveOptions(endpoints=endpoints, max_parallel=given.parallel, timeout=30, patience=5)
+    pairs = ("BTC/USDT", "ETH/USDT") if given.pairs else ()
+    targets = [target(name, key, pairs) for name in names for key in keys_of(name, count, failing).values()]
     measure(targets[:: max(1, count)], options)
     found = measure(targets, options)
     for process in running:

@@ -18,6 +18,9 @@ from typing import Any, Final
 from reconciler.exchanges import parse
 from reconciler.exchanges.errors import HTTP_OK, ErrorRow, classify, unexpected
 from reconciler.exchanges.interface import Answer, Ask, Budget, Call, Exchange, Json, Readable
+from reconciler.exchanges.listings import BINANCE as LISTINGS
+from reconciler.exchanges.listings import calls_of
+from reconciler.exchanges.wallet import wallet
 from reconciler.model.desired import Market
 from reconciler.model.kinds import KINDS
 from reconciler.model.live import (
@@ -30,6 +33,7 @@ from reconciler.model.live import (
     KeyReport,
     Permission,
     Permissions,
+    Wallet,
 )
 
 # The budget counts in weights of the spot API, 6,000 a minute for one address. The other APIs have
@@ -227,6 +231,8 @@ _HOLDS: Final[Mapping[str, frozenset[str]]] = {
     KEY.name: frozenset({*FLAGS, "ipRestrict"}),
     BALANCE.name: frozenset({"balances"}),
     MARGIN_BALANCE.name: frozenset({"userAssets"}),
+    "markets": frozenset({"symbols"}),
+    "markets-futures": frozenset({"symbols"}),
 }
 _OPEN_ORDERS: Final = {Market.SPOT: ORDERS, Market.MARGIN: MARGIN_ORDERS, Market.FUTURES: FUTURES_ORDERS}
 #: The same question for the balance and for the account's id.
@@ -242,6 +248,7 @@ class Binance(Exchange):
     calls = (
         *(TIME, STATUS, KEY, BALANCE, ORDERS),
         *(MARGIN_BALANCE, MARGIN_ORDERS, FUTURES_BALANCE, FUTURES_ORDERS),
+        *calls_of(LISTINGS),
     )
     time = TIME
     status = STATUS
@@ -259,17 +266,23 @@ class Binance(Exchange):
         sub_account="no",
     )
     key_page = "https://www.binance.com/en/my/settings/api-management"
+    wallets = frozenset(Market)
+    listings = LISTINGS
 
     async def read_key(self, ask: Ask, market: Market) -> KeyReport:
         """The key's report from ``apiRestrictions``, with the account's id where ``account`` tells it."""
         del market
         return _report(parse.fields(await ask(KEY)), uid=await _uid(ask))
 
-    async def read_balance(self, ask: Ask, market: Market) -> None:
-        """Spot, cross margin or USD-M futures balances, read and thrown away."""
-        calls = {Market.MARGIN: (MARGIN_BALANCE, None), Market.FUTURES: (FUTURES_BALANCE, None)}
-        call, params = calls.get(market, (BALANCE, _HELD))
-        await _explained(ask, call, params)
+    async def read_balance(self, ask: Ask, market: Market) -> Wallet | None:
+        """Spot, cross margin or USD-M futures balances; of margin what is left after debts."""
+        if market is Market.FUTURES:
+            return wallet(await _explained(ask, FUTURES_BALANCE), currency="asset", parts=("balance",))
+        if market is Market.MARGIN:
+            rows = parse.fields(await _explained(ask, MARGIN_BALANCE)).get("userAssets")
+            return wallet(rows, currency="asset", parts=("netAsset",))
+        rows = parse.fields(await _explained(ask, BALANCE, _HELD)).get("balances")
+        return wallet(rows, currency="asset", parts=("free", "locked"))
 
     async def read_orders(self, ask: Ask, market: Market, pairs: tuple[str, ...]) -> None:
         """Open orders of the first pair: asking for every symbol costs many times more."""
@@ -319,10 +332,10 @@ async def _uid(ask: Ask) -> str | None:
         return None
 
 
-async def _explained(ask: Ask, call: Call, params: Mapping[str, Any] | None) -> None:
+async def _explained(ask: Ask, call: Call, params: Mapping[str, Any] | None = None) -> Json:
     """Make a call; when the refusal is unclear, ask what the key says of itself."""
     try:
-        await ask(call, params)
+        return await ask(call, params)
     except CallFailed as failed:
         if failed.failure.kind is not _KIND.AMBIGUOUS_AUTH:
             raise

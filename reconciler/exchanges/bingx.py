@@ -13,6 +13,9 @@ from typing import Any, Final
 from reconciler.exchanges import parse
 from reconciler.exchanges.errors import HTTP_OK, ErrorRow, classify
 from reconciler.exchanges.interface import Answer, Ask, Budget, Call, Exchange, Json, Readable
+from reconciler.exchanges.listings import BINGX as LISTINGS
+from reconciler.exchanges.listings import calls_of
+from reconciler.exchanges.wallet import wallet
 from reconciler.model.desired import Market
 from reconciler.model.live import (
     Account,
@@ -23,6 +26,7 @@ from reconciler.model.live import (
     KeyReport,
     Permission,
     Permissions,
+    Wallet,
 )
 
 TIME: Final = Call(
@@ -195,7 +199,18 @@ class Bingx(Exchange):
     id = "bingx"
     ccxt_id = "bingx"
     name = "BingX"
-    calls = (TIME, KEY, UID, DETAILS, RESTRICTIONS, BALANCE, ORDERS, FUTURES_BALANCE, FUTURES_ORDERS)
+    calls = (
+        TIME,
+        KEY,
+        UID,
+        DETAILS,
+        RESTRICTIONS,
+        BALANCE,
+        ORDERS,
+        FUTURES_BALANCE,
+        FUTURES_ORDERS,
+        *calls_of(LISTINGS),
+    )
     time = TIME
     budget = Budget(
         units=300,
@@ -210,6 +225,8 @@ class Bingx(Exchange):
         sub_account="no",
     )
     key_page = "https://bingx.com/en/account/api"
+    wallets = frozenset({Market.SPOT, Market.FUTURES})
+    listings = LISTINGS
 
     async def read_key(self, ask: Ask, market: Market) -> KeyReport:
         """The key's report from ``apiPermissions``, with uid and creation time from where they are told."""
@@ -226,9 +243,13 @@ class Bingx(Exchange):
             unknown_words=unknown,
         )
 
-    async def read_balance(self, ask: Ask, market: Market) -> None:
+    async def read_balance(self, ask: Ask, market: Market) -> Wallet | None:
         """The spot account, or that of USDT and USDC futures; BingX has no API for margin."""
-        await ask(FUTURES_BALANCE if market is Market.FUTURES else BALANCE)
+        if market is Market.FUTURES:
+            rows = parse.fields(await ask(FUTURES_BALANCE)).get("data")
+            return wallet(rows, currency="asset", parts=("balance",), whole=False)
+        data = parse.fields(parse.fields(await ask(BALANCE)).get("data"))
+        return wallet(data.get("balances"), currency="asset", parts=("free", "locked"))
 
     async def read_orders(self, ask: Ask, market: Market, pairs: tuple[str, ...]) -> None:
         """Open orders of every pair."""

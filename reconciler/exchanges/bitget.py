@@ -18,6 +18,9 @@ from typing import Any, Final
 from reconciler.exchanges import parse
 from reconciler.exchanges.errors import HTTP_OK, ErrorRow, classify, unexpected
 from reconciler.exchanges.interface import Answer, Ask, Budget, Call, Exchange, Json, Readable
+from reconciler.exchanges.listings import BITGET as LISTINGS
+from reconciler.exchanges.listings import calls_of
+from reconciler.exchanges.wallet import wallet
 from reconciler.model.desired import Market
 from reconciler.model.live import (
     Account,
@@ -27,6 +30,7 @@ from reconciler.model.live import (
     KeyReport,
     Permission,
     Permissions,
+    Wallet,
 )
 
 
@@ -233,6 +237,7 @@ class Bitget(Exchange):
     calls = (
         *(TIME, KEY, KEY_UTA, BALANCE, ORDERS, MARGIN_BALANCE, MARGIN_ORDERS),
         *(FUTURES_BALANCE, FUTURES_ORDERS, UTA_BALANCE, UTA_ORDERS),
+        *calls_of(LISTINGS),
     )
     time = TIME
     budget = Budget(
@@ -248,6 +253,8 @@ class Bitget(Exchange):
         created="no",
     )
     key_page = "https://www.bitget.com/account/newapi"
+    wallets = frozenset(Market)
+    listings = LISTINGS
 
     async def read_key(self, ask: Ask, market: Market) -> KeyReport:
         """The key's report from the API of its account's mode."""
@@ -258,14 +265,21 @@ class Bitget(Exchange):
             told = await _joined(ask, told)
         return _report(told)
 
-    async def read_balance(self, ask: Ask, market: Market) -> None:
+    async def read_balance(self, ask: Ask, market: Market) -> Wallet | None:
         """The unified account's assets, or those of the classic account of the market."""
         classic: Mapping[Market, _Question] = {
             Market.SPOT: (BALANCE, {}),
             Market.MARGIN: (MARGIN_BALANCE, {}),
             Market.FUTURES: (FUTURES_BALANCE, {"productType": "USDT-FUTURES"}),
         }
-        await _either(ask, (UTA_BALANCE, {}), classic[market])
+        call, body = await _either(ask, (UTA_BALANCE, {}), classic[market])
+        data = parse.fields(body).get("data")
+        if call is UTA_BALANCE:
+            return wallet(parse.fields(data).get("assets"), currency="coin", parts=("balance",))
+        if call is FUTURES_BALANCE:  # of the contracts that settle in USDT alone
+            return wallet(data, currency="marginCoin", parts=("accountEquity",), whole=False)
+        parts = ("net",) if call is MARGIN_BALANCE else ("available", "frozen", "locked")
+        return wallet(data, currency="coin", parts=parts)
 
     async def read_orders(self, ask: Ask, market: Market, pairs: tuple[str, ...]) -> None:
         """Open orders; on margin of the first pair, which is required there."""

@@ -16,6 +16,9 @@ from typing import Any, Final
 from reconciler.exchanges import parse
 from reconciler.exchanges.errors import HTTP_OK, ErrorRow, classify, unexpected
 from reconciler.exchanges.interface import Answer, Ask, Budget, Call, Exchange, Json, Readable
+from reconciler.exchanges.listings import BYBIT as LISTINGS
+from reconciler.exchanges.listings import calls_of
+from reconciler.exchanges.wallet import wallet
 from reconciler.model.desired import Market
 from reconciler.model.live import (
     Account,
@@ -26,6 +29,7 @@ from reconciler.model.live import (
     KeyReport,
     Permission,
     Permissions,
+    Wallet,
 )
 
 TIME: Final = Call(
@@ -209,7 +213,7 @@ class Bybit(Exchange):
     id = "bybit"
     ccxt_id = "bybit"
     name = "Bybit"
-    calls = (TIME, STATUS, KEY, BALANCE, ORDERS)
+    calls = (TIME, STATUS, KEY, BALANCE, ORDERS, *calls_of(LISTINGS))
     time = TIME
     status = STATUS
     budget = Budget(
@@ -222,6 +226,8 @@ class Bybit(Exchange):
         expiry="yes, for a key without a whitelist or after a password change",
     )
     key_page = "https://www.bybit.com/app/user/api-management"
+    wallets = frozenset(Market)
+    listings = LISTINGS
 
     async def read_key(self, ask: Ask, market: Market) -> KeyReport:
         """The key's report from ``query-api``."""
@@ -231,15 +237,15 @@ class Bybit(Exchange):
             raise unexpected(KEY.name, "Bybit described no key")
         return _report(body, now=ask.now())
 
-    async def read_balance(self, ask: Ask, market: Market) -> None:
+    async def read_balance(self, ask: Ask, market: Market) -> Wallet | None:
         """The unified account's wallet, or the classic one of the market."""
         try:
-            await ask(BALANCE, {"accountType": "UNIFIED"})
+            return _wallet(await ask(BALANCE, {"accountType": "UNIFIED"}))
         except CallFailed as failed:
             if failed.failure.kind not in _MAYBE_CLASSIC:
                 raise
             try:
-                await ask(BALANCE, {"accountType": _CLASSIC_WALLETS[market]})
+                return _wallet(await ask(BALANCE, {"accountType": _CLASSIC_WALLETS[market]}))
             except CallFailed:
                 raise failed from None
 
@@ -291,6 +297,14 @@ def _health(event: Mapping[str, Json]) -> Health:
     if parse.said(event, "env") == _DEMO or (products and products.isdisjoint(_PRODUCTS)):
         return Health.OPERATIONAL
     return _STATES.get(str(event.get("state")), Health.UNKNOWN)
+
+
+def _wallet(body: Json) -> Wallet | None:
+    """The coins of the one account in the answer, with what their positions gained or lost."""
+    accounts = parse.fields(parse.fields(body).get("result")).get("list")
+    if not isinstance(accounts, list) or len(accounts) != 1:
+        return None
+    return wallet(parse.fields(accounts[0]).get("coin"), currency="coin", parts=("equity",))
 
 
 def _orders(market: Market, symbol: str) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from typing import Any, Final
 from reconciler.exchanges import parse
 from reconciler.exchanges.errors import HTTP_OK, ErrorRow, classify
 from reconciler.exchanges.interface import Answer, Ask, Budget, Call, Exchange, Json, Readable
+from reconciler.exchanges.listings import COINBASE as LISTINGS
+from reconciler.exchanges.listings import calls_of
+from reconciler.exchanges.wallet import wallet
 from reconciler.model.desired import Market
 from reconciler.model.kinds import KINDS
 from reconciler.model.live import (
@@ -26,6 +29,7 @@ from reconciler.model.live import (
     FailureKind,
     KeyReport,
     Permissions,
+    Wallet,
 )
 from reconciler.model.secret import Credentials
 
@@ -72,6 +76,7 @@ _HOLDS: Final[Mapping[str, Callable[[Mapping[str, Json]], bool]]] = {
     BALANCE.name: lambda body: isinstance(body.get("accounts"), list),
     ORDERS.name: lambda body: isinstance(body.get("orders"), list),
     FUTURES_BALANCE.name: lambda body: bool(parse.fields(body.get("balance_summary"))),
+    "markets": lambda body: isinstance(body.get("products"), list),
 }
 _ERRORS: Final = frozenset({"error", "errors"})
 
@@ -148,7 +153,7 @@ class Coinbase(Exchange):
     id = "coinbase"
     ccxt_id = "coinbase"
     name = "Coinbase"
-    calls = (TIME, KEY, BALANCE, ORDERS, FUTURES_BALANCE)
+    calls = (TIME, KEY, BALANCE, ORDERS, FUTURES_BALANCE, *calls_of(LISTINGS))
     time = TIME
     budget = Budget(
         units=30,
@@ -167,6 +172,8 @@ class Coinbase(Exchange):
         sub_account="no",
     )
     key_page = "https://portal.cdp.coinbase.com/access/api"
+    wallets = frozenset({Market.SPOT})
+    listings = LISTINGS
 
     def unusable(self, credentials: Credentials) -> Failure | None:
         """Keys of the kind that ended in February 2025, and secrets that are no private key."""
@@ -183,9 +190,12 @@ class Coinbase(Exchange):
             unknown_words=unknown,
         )
 
-    async def read_balance(self, ask: Ask, market: Market) -> None:
-        """The accounts of the key's portfolio, or the account of US futures."""
-        await _asked(ask, FUTURES_BALANCE if market is Market.FUTURES else BALANCE)
+    async def read_balance(self, ask: Ask, market: Market) -> Wallet | None:
+        """The accounts of the key's portfolio, or the account of US futures, which tells dollars alone."""
+        if market is Market.FUTURES:
+            await _asked(ask, FUTURES_BALANCE)
+            return None
+        return _wallet(parse.fields(await _asked(ask, BALANCE)))
 
     async def read_orders(self, ask: Ask, market: Market, pairs: tuple[str, ...]) -> None:
         """Open orders of every pair."""
@@ -239,6 +249,19 @@ def _is_ed25519(secret: str) -> bool:
 
 def _unasked(kind: FailureKind, why: str) -> Failure:
     return Failure(kind=kind, message=f"{KINDS[kind].title}: {why}")
+
+
+def _wallet(body: Mapping[str, Json]) -> Wallet | None:
+    """What is available and what orders hold back; an answer of many pages is not the whole of it."""
+    listed = body.get("accounts")
+    accounts = map(parse.fields, listed if isinstance(listed, list) else ())
+    rows = [
+        {"currency": each.get("currency")}
+        | {part: parse.fields(each.get(part)).get("value") for part in ("available_balance", "hold")}
+        for each in accounts
+    ]
+    whole = body.get("has_next") is False
+    return wallet(rows, currency="currency", parts=("available_balance", "hold"), whole=whole)
 
 
 async def _asked(ask: Ask, call: Call, params: Mapping[str, Any] | None = None) -> Json:

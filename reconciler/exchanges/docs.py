@@ -9,6 +9,8 @@ from typing import Final
 
 from reconciler.exchanges import generic, registry
 from reconciler.exchanges.interface import Exchange, Readable
+from reconciler.exchanges.pairs import PairKind
+from reconciler.model.desired import Market
 
 #: The fields of :class:`Readable` -> what they are called for people, in the order of the table.
 TOPICS: Final[Mapping[str, str]] = {
@@ -24,6 +26,16 @@ TOPICS: Final[Mapping[str, str]] = {
     "sub_account": "master or sub",
 }
 
+#: The kinds of pairs -> what they are called for people.
+KINDS_OF_PAIRS: Final[Mapping[PairKind, str]] = {
+    PairKind.SPOT: "spot",
+    PairKind.MARGIN: "margin",
+    PairKind.LINEAR: "futures",
+    PairKind.INVERSE: "inverse futures",
+    PairKind.LINEAR_DATED: "dated futures",
+    PairKind.INVERSE_DATED: "inverse dated futures",
+}
+
 _HEAD = """\
 # Exchanges
 
@@ -32,6 +44,16 @@ not tell; the tool then says **unknown**, never false, and a check that needs th
 page says how to create the key, when it ends, and what its errors mean.
 
 This page is generated from the readers (`python -m reconciler.exchanges.docs`); change it there.
+"""
+
+_MARKETS = """
+## What strategies find there
+
+Where the balance that is read anyway also tells what the account holds, `strategy-margin-balance` compares it
+with the margin limits. Where an exchange lists its markets, `strategy-pair-listed` looks the pairs up: by one
+public request, without a key, through the egress of one of the connections and within the same budget, once
+for all connections of a run and at most once an hour in the loop. Where a table says *not asked*, the check
+says nothing. So it is for every other exchange.
 """
 
 _GENERIC = """
@@ -87,6 +109,13 @@ def _lines() -> Iterator[str]:
     for exchange in map(registry.get, registry.ids()):
         held = ", ".join(f"`{name}`" for name in exchange.credentials)
         yield f"| [{exchange.name}]({exchange.id}.md) | {held} | {' | '.join(told(exchange).values())} |"
+    yield _MARKETS
+    yield "| exchange | what the account holds | lists of pairs |"
+    yield "|---|---|---|"
+    for exchange in map(registry.get, registry.ids()):
+        wallets, kinds = sorted(exchange.wallets, key=list(Market).index), exchange.listings
+        lists = [word for kind, word in KINDS_OF_PAIRS.items() if kind in kinds]
+        yield f"| {exchange.name} | {', '.join(wallets) or 'not asked'} | {', '.join(lists) or 'not asked'} |"
     others = registry.others()
     yield _GENERIC.format(count=len(others))
     yield "| id | exchange | markets | open orders |"

@@ -18,6 +18,9 @@ from typing import Any, Final
 from reconciler.exchanges import parse
 from reconciler.exchanges.errors import HTTP_OK, ErrorRow, classify
 from reconciler.exchanges.interface import Answer, Ask, Budget, Call, Exchange, Json, Readable
+from reconciler.exchanges.listings import GATE as LISTINGS
+from reconciler.exchanges.listings import calls_of
+from reconciler.exchanges.wallet import only, wallet
 from reconciler.model.desired import Market
 from reconciler.model.live import (
     Account,
@@ -27,6 +30,7 @@ from reconciler.model.live import (
     KeyReport,
     Permission,
     Permissions,
+    Wallet,
 )
 
 
@@ -190,6 +194,7 @@ _HOLDS: Final[Mapping[str, frozenset[str]]] = {
 }
 _LISTS: Final = frozenset(
     {MAIN_KEYS.name, BALANCE.name, ORDERS.name, MARGIN_BALANCE.name, FUTURES_ORDERS.name}
+    | {"markets", "markets-futures"}
 )
 #: Scope as the refusal spells it -> a read that needs it, and what its lack denies for sure. Other
 #: scopes may trade futures or move money as well, so only the spot scope denies anything.
@@ -215,6 +220,7 @@ class Gate(Exchange):
     calls = (
         *(TIME, KEY, MAIN_KEYS, BALANCE, ORDERS, MARGIN_BALANCE),
         *(FUTURES_BALANCE, FUTURES_ORDERS, WALLET),
+        *calls_of(LISTINGS),
     )
     time = TIME
     budget = Budget(
@@ -237,6 +243,8 @@ class Gate(Exchange):
         sub_account="only that it is a main account's key",
     )
     key_page = "https://www.gate.com/myaccount/profile/api-key/manage"
+    wallets = frozenset({Market.SPOT, Market.FUTURES})
+    listings = LISTINGS
 
     async def read_key(self, ask: Ask, market: Market) -> KeyReport:
         """The key's report: its account and addresses, then its own entry among the account's keys."""
@@ -253,10 +261,16 @@ class Gate(Exchange):
         permissions, unknown = _permissions(entry, detail)
         return _report(detail, entry, permissions=permissions, unknown=unknown)
 
-    async def read_balance(self, ask: Ask, market: Market) -> None:
-        """Spot, isolated margin or USDT-settled futures accounts."""
-        calls = {Market.MARGIN: (MARGIN_BALANCE, None), Market.FUTURES: (FUTURES_BALANCE, {"settle": "usdt"})}
-        await ask(*calls.get(market, (BALANCE, None)))
+    async def read_balance(self, ask: Ask, market: Market) -> Wallet | None:
+        """Spot, isolated margin (which is many wallets) or USDT-settled futures accounts."""
+        if market is Market.MARGIN:
+            await ask(MARGIN_BALANCE)
+            return None
+        if market is Market.FUTURES:
+            body = await ask(FUTURES_BALANCE, {"settle": "usdt"})
+            return only(body, currency="currency", part="total")
+        # What else a unified account holds may stand elsewhere.
+        return wallet(await ask(BALANCE), currency="currency", parts=("available", "locked"), whole=False)
 
     async def read_orders(self, ask: Ask, market: Market, pairs: tuple[str, ...]) -> None:
         """Open orders: of every pair on spot and margin, of the first pair's settlement on futures."""

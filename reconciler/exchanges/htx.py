@@ -18,6 +18,9 @@ from typing import Any, Final
 from reconciler.exchanges import parse
 from reconciler.exchanges.errors import HTTP_OK, ErrorRow, classify, unexpected
 from reconciler.exchanges.interface import OWN_KEY, Answer, Ask, Budget, Call, Exchange, Json, Readable
+from reconciler.exchanges.listings import HTX as LISTINGS
+from reconciler.exchanges.listings import calls_of
+from reconciler.exchanges.wallet import wallet
 from reconciler.model.desired import Market
 from reconciler.model.kinds import KINDS
 from reconciler.model.live import (
@@ -29,6 +32,7 @@ from reconciler.model.live import (
     KeyReport,
     Permission,
     Permissions,
+    Wallet,
 )
 
 TIME: Final = Call(
@@ -200,7 +204,18 @@ class Htx(Exchange):
     id = "htx"
     ccxt_id = "htx"
     name = "HTX"
-    calls = (TIME, STATUS, UID, KEY, ACCOUNTS, BALANCE, ORDERS, FUTURES_BALANCE, FUTURES_ORDERS)
+    calls = (
+        TIME,
+        STATUS,
+        UID,
+        KEY,
+        ACCOUNTS,
+        BALANCE,
+        ORDERS,
+        FUTURES_BALANCE,
+        FUTURES_ORDERS,
+        *calls_of(LISTINGS),
+    )
     time = TIME
     status = STATUS
     budget = Budget(
@@ -220,6 +235,8 @@ class Htx(Exchange):
         sub_account="no",
     )
     key_page = "https://www.htx.com/en-us/apikey"
+    wallets = frozenset({Market.SPOT, Market.FUTURES})
+    listings = LISTINGS
 
     async def read_key(self, ask: Ask, market: Market) -> KeyReport:
         """The key's report; for a key that may not ask about keys, that it reads and no more."""
@@ -239,13 +256,14 @@ class Htx(Exchange):
             return KeyReport(permissions=Permissions(read=True), account=Account(uid=uid))
         return _report(_entry(body, ask), uid=uid, now=ask.now())
 
-    async def read_balance(self, ask: Ask, market: Market) -> None:
+    async def read_balance(self, ask: Ask, market: Market) -> Wallet | None:
         """The balance of the market's account, or of the unified contract account."""
         if market is Market.FUTURES:
-            await ask(FUTURES_BALANCE)
-            return
+            rows = parse.fields(parse.fields(await ask(FUTURES_BALANCE)).get("data")).get("details")
+            return wallet(rows, currency="currency", parts=("equity",), whole=False)
         account = _account(await ask(ACCOUNTS), market)
-        await ask(BALANCE, {"account-id": account})
+        rows = parse.fields(parse.fields(await ask(BALANCE, {"account-id": account})).get("data")).get("list")
+        return wallet(rows, currency="currency", parts=("balance",)) if market is Market.SPOT else None
 
     async def read_orders(self, ask: Ask, market: Market, pairs: tuple[str, ...]) -> None:
         """Open orders: every one on spot and futures, those of the first pair on margin."""

@@ -13,12 +13,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
+from reconciler.exchanges.pairs import PairKind
 from reconciler.model.desired import Market
-from reconciler.model.live import Failure, Health, KeyReport
+from reconciler.model.live import Failure, Health, KeyReport, Wallet
 from reconciler.model.secret import Credentials
 
 Json: TypeAlias = Any
 """A decoded JSON document: mapping, list, text, number, bool or None."""
+
+#: Bytes of an answer; a longer one is cut and then is no JSON. No answer about a key is longer.
+LARGEST: Final = 4 * 1024 * 1024
+#: Bytes of a list of markets: the longest have a few thousand entries of 2 to 4 KB.
+LARGEST_LIST: Final = 16 * 1024 * 1024
 
 #: As a parameter value: the client puts the key's own API key in its place, so that no exchange
 #: module ever holds a secret (MEXC's ``apiKeyInfo`` asks for it).
@@ -34,7 +40,8 @@ class Call:
     has none, ``raw`` is ``(ccxt path, api list)`` for ``Exchange.request``. ``path`` is the path
     on the wire, in which a segment ``{name}`` stands for any one segment. ``weight`` is in the
     unit of the exchange's :class:`Budget`. ``public`` calls need no key and are made once per
-    exchange and egress. ``source`` names the documentation.
+    exchange and egress. ``source`` names the documentation. ``largest`` is how many bytes of an
+    answer are read.
     """
 
     name: str
@@ -45,6 +52,7 @@ class Call:
     weight: float = 1.0
     public: bool = False
     source: str = ""
+    largest: int = LARGEST
 
 
 class Transport(StrEnum):
@@ -106,6 +114,22 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One list of an exchange's markets: what to ask for it, and how to have ccxt read the answers.
+
+    ``requests`` are public calls, each with its parameters. ``reads`` is ccxt's own function, which is
+    given these answers where it would send the same requests, and nothing for any other. ``options`` are
+    put into ccxt's. ``cursor`` leads to the field that names the next page of an answer: one page has
+    room for all there is, and if once it has not, the list is unknown.
+    """
+
+    requests: tuple[tuple[Call, Mapping[str, Any]], ...]
+    reads: str = "fetch_markets"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    cursor: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Readable:
     """What the exchange tells of a key: ``yes``, ``no`` or a short remark, for the docs and the CLI."""
 
@@ -143,6 +167,10 @@ class Exchange(ABC):
     #: alone a person's word is heard: where the exchange always tells, a silence is a fault of the answer.
     attestable: ClassVar[frozenset[str]] = frozenset()
     key_page: ClassVar[str] = ""
+    #: The markets whose balance also tells what the account holds (:class:`Wallet`).
+    wallets: ClassVar[frozenset[Market]] = frozenset()
+    #: Where the exchange lists pairs of a kind; it is not asked about the kinds that are missing here.
+    listings: ClassVar[Mapping[PairKind, Listing]] = {}
     #: Whether one key's calls must arrive in the order of their nonces, and so follow one another.
     one_at_a_time: ClassVar[bool] = False
 
@@ -156,8 +184,8 @@ class Exchange(ABC):
         """Ask what the exchange says of the key itself. Raise ``CallFailed`` when it says nothing."""
 
     @abstractmethod
-    async def read_balance(self, ask: Ask, market: Market) -> None:
-        """Prove that balances can be read in ``market``; return when they can."""
+    async def read_balance(self, ask: Ask, market: Market) -> Wallet | None:
+        """Prove that balances can be read in ``market``; give what they are where the same answer says so."""
 
     @abstractmethod
     async def read_orders(self, ask: Ask, market: Market, pairs: tuple[str, ...]) -> None:

@@ -13,6 +13,9 @@ from typing import Any, Final
 from reconciler.exchanges import parse
 from reconciler.exchanges.errors import HTTP_OK, ErrorRow, classify, unexpected
 from reconciler.exchanges.interface import Answer, Ask, Budget, Call, Exchange, Json, Readable
+from reconciler.exchanges.listings import KUCOIN as LISTINGS
+from reconciler.exchanges.listings import calls_of
+from reconciler.exchanges.wallet import only, wallet
 from reconciler.model.desired import Market
 from reconciler.model.live import (
     Account,
@@ -23,6 +26,7 @@ from reconciler.model.live import (
     KeyReport,
     Permission,
     Permissions,
+    Wallet,
 )
 
 _SDK: Final = "[KSDK] openapi-account"
@@ -197,6 +201,7 @@ class Kucoin(Exchange):
     calls = (
         *(TIME, STATUS, MY_IP, KEY, KEY_UTA, BALANCE, ORDERS, MARGIN_BALANCE, MARGIN_ORDERS),
         *(FUTURES_BALANCE, FUTURES_ORDERS, UTA_BALANCE, UTA_ORDERS),
+        *calls_of(LISTINGS),
     )
     time = TIME
     status = STATUS
@@ -209,6 +214,8 @@ class Kucoin(Exchange):
         expiry="where the newer field is sent",
     )
     key_page = "https://www.kucoin.com/account/api"
+    wallets = frozenset(Market)
+    listings = LISTINGS
 
     async def read_key(self, ask: Ask, market: Market) -> KeyReport:
         """The key's report; a unified account's answer adds what the classic one leaves out."""
@@ -223,10 +230,11 @@ class Kucoin(Exchange):
             body = _joined(body, await _unified_key(ask))
         return _report(body)
 
-    async def read_balance(self, ask: Ask, market: Market) -> None:
+    async def read_balance(self, ask: Ask, market: Market) -> Wallet | None:
         """The accounts of the market, or the unified account."""
         call, params = _BALANCES[market]
-        await _either(ask, (call, params), (UTA_BALANCE, {"accountMode": "unified"}))
+        asked, body = await _either(ask, (call, params), (UTA_BALANCE, {"accountMode": "unified"}))
+        return _wallet(asked, parse.fields(body).get("data"))
 
     async def read_orders(self, ask: Ask, market: Market, pairs: tuple[str, ...]) -> None:
         """Open orders: of the first pair on spot and margin, where a symbol is required."""
@@ -274,17 +282,41 @@ class Kucoin(Exchange):
 
 async def _either(
     ask: Ask, classic: tuple[Call, dict[str, Any]], unified: tuple[Call, dict[str, Any]]
-) -> None:
-    """The classic question; when its failure may come from a unified account, the unified one."""
+) -> tuple[Call, Json]:
+    """The answer to the classic question; when its failure may come from a unified account, to that one's."""
     try:
-        await ask(*classic)
+        return classic[0], await ask(*classic)
     except CallFailed as failed:
         if failed.failure.kind not in _MAYBE_UNIFIED:
             raise
         try:
-            await ask(*unified)
+            return unified[0], await ask(*unified)
         except CallFailed:
             raise failed from None
+
+
+def _wallet(call: Call, data: Json) -> Wallet | None:
+    """The accounts for trading, the margin account without its debts, the futures account of one currency."""
+    if call is FUTURES_BALANCE:
+        return only(data, currency="currency", part="accountEquity")
+    if call is MARGIN_BALANCE:
+        rows = parse.fields(data).get("accounts")
+        assets, debts = (wallet(rows, currency="currency", parts=(part,)) for part in ("total", "liability"))
+        if assets is None or debts is None:
+            return None
+        return Wallet(held={name: held - debts.held[name] for name, held in assets.held.items()})
+    if call is UTA_BALANCE:
+        return _unified_wallet(parse.fields(data).get("accounts"))
+    if not isinstance(data, list):
+        return None
+    trading = [row for row in data if parse.fields(row).get("type") == "trade"]
+    return wallet(trading, currency="currency", parts=("balance",))
+
+
+def _unified_wallet(accounts: Json) -> Wallet | None:
+    if not isinstance(accounts, list) or len(accounts) != 1:
+        return None
+    return wallet(parse.fields(accounts[0]).get("currencies"), currency="currency", parts=("equity",))
 
 
 async def _unified_key(ask: Ask) -> Mapping[str, Json]:

@@ -15,8 +15,11 @@ from typing import Final
 from reconciler.exchanges import parse
 from reconciler.exchanges.errors import HTTP_OK, ErrorRow, classify, unexpected
 from reconciler.exchanges.interface import OWN_KEY, Answer, Ask, Budget, Call, Exchange, Json, Readable
+from reconciler.exchanges.listings import MEXC as LISTINGS
+from reconciler.exchanges.listings import calls_of
+from reconciler.exchanges.wallet import wallet
 from reconciler.model.desired import Market
-from reconciler.model.live import Account, CallFailed, Failure, FailureKind, KeyReport, Permission
+from reconciler.model.live import Account, CallFailed, Failure, FailureKind, KeyReport, Permission, Wallet
 
 _V3: Final = "[MX3] spot v3"
 _V1: Final = "[MXC] contract v1"
@@ -169,7 +172,7 @@ class Mexc(Exchange):
     id = "mexc"
     ccxt_id = "mexc"
     name = "MEXC"
-    calls = (TIME, KEY, UID, BALANCE, ORDERS, FUTURES_BALANCE, FUTURES_ORDERS)
+    calls = (TIME, KEY, UID, BALANCE, ORDERS, FUTURES_BALANCE, FUTURES_ORDERS, *calls_of(LISTINGS))
     time = TIME
     budget = Budget(units=270, seconds=10, burst=30, source="[MXN] 300 weight per 10 s and IP, shared")
     attestable = frozenset({"withdraw_disabled"})
@@ -181,6 +184,8 @@ class Mexc(Exchange):
         expiry="in whole days",
     )
     key_page = "https://www.mexc.com/user/openapi"
+    wallets = frozenset({Market.SPOT, Market.FUTURES})
+    listings = LISTINGS
 
     async def read_key(self, ask: Ask, market: Market) -> KeyReport:
         """The key's report from ``apiKeyInfo``, with the account's id where ``uid`` tells it."""
@@ -190,12 +195,15 @@ class Mexc(Exchange):
             raise unexpected(KEY.name, "MEXC described no key")
         return _report(body, uid=await _uid(ask), now=ask.now())
 
-    async def read_balance(self, ask: Ask, market: Market) -> None:
-        """Spot or futures assets, read and thrown away."""
+    async def read_balance(self, ask: Ask, market: Market) -> Wallet | None:
+        """Spot or futures assets."""
         if market is Market.FUTURES:
-            _expect(FUTURES_BALANCE, _data(await ask(FUTURES_BALANCE)), list)
-            return
-        _expect(BALANCE, parse.fields(await ask(BALANCE)).get("balances"), list)
+            rows = _data(await ask(FUTURES_BALANCE))
+            _expect(FUTURES_BALANCE, rows, list)
+            return wallet(rows, currency="currency", parts=("equity",))
+        rows = parse.fields(await ask(BALANCE)).get("balances")
+        _expect(BALANCE, rows, list)
+        return wallet(rows, currency="asset", parts=("free", "locked"))
 
     async def read_orders(self, ask: Ask, market: Market, pairs: tuple[str, ...]) -> None:
         """Open orders: of the first pair on spot, where a symbol is required; of all on futures."""

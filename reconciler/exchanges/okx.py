@@ -17,6 +17,9 @@ from typing import Final
 from reconciler.exchanges import parse
 from reconciler.exchanges.errors import HTTP_OK, ErrorRow, classify, unexpected
 from reconciler.exchanges.interface import Answer, Ask, Budget, Call, Exchange, Json, Readable
+from reconciler.exchanges.listings import OKX as LISTINGS
+from reconciler.exchanges.listings import calls_of
+from reconciler.exchanges.wallet import wallet
 from reconciler.model.desired import Market
 from reconciler.model.kinds import KINDS
 from reconciler.model.live import (
@@ -28,6 +31,7 @@ from reconciler.model.live import (
     KeyReport,
     Permission,
     Permissions,
+    Wallet,
 )
 
 TIME: Final = Call(
@@ -161,7 +165,7 @@ class Okx(Exchange):
     ccxt_id = "okx"
     name = "OKX"
     credentials = ("api_key", "secret", "passphrase")
-    calls = (TIME, STATUS, KEY, BALANCE, ORDERS)
+    calls = (TIME, STATUS, KEY, BALANCE, ORDERS, *calls_of(LISTINGS))
     time = TIME
     status = STATUS
     budget = Budget(
@@ -177,16 +181,18 @@ class Okx(Exchange):
         created="no",
     )
     key_page = "https://www.okx.com/account/my-api"
+    wallets = frozenset(Market)
+    listings = LISTINGS
 
     async def read_key(self, ask: Ask, market: Market) -> KeyReport:
         """The key's report from the account's configuration."""
         del market
         return _report(_config(await ask(KEY)))
 
-    async def read_balance(self, ask: Ask, market: Market) -> None:
+    async def read_balance(self, ask: Ask, market: Market) -> Wallet | None:
         """The trading account's balance: one account serves every market."""
         del market
-        await ask(BALANCE)
+        return wallet(_first(await ask(BALANCE)).get("details"), currency="ccy", parts=("eq",))
 
     async def read_orders(self, ask: Ask, market: Market, pairs: tuple[str, ...]) -> None:
         """Open orders of the market, in an account whose mode has that market at all."""

@@ -73,7 +73,7 @@ class Client:
         skew: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._ccxt = _isolated(made)
+        self._ccxt = isolated(made)
         self._session = session
         self._clock = clock
         self._ccxt.fetch = self._fetch
@@ -175,8 +175,8 @@ def missing(exchange: Exchange, credentials: Credentials) -> Failure | None:
     return exchange.unusable(credentials)
 
 
-def _isolated(made: _Ccxt) -> _Ccxt:
-    """A copy that shares what is constant and owns what a call may change."""
+def isolated(made: _Ccxt) -> _Ccxt:
+    """A copy of ``made`` that shares what is constant and owns what a call may change."""
     twin = copy.copy(made)
     for name, value in vars(made).items():
         if type(value) in (dict, list) and not value:  # an empty container is a cache to be

@@ -14,8 +14,6 @@ from reconciler.exchanges.interface import Call
 from reconciler.live.egress import Exit
 from reconciler.model.errors import WriteRefused
 
-#: No answer that we read is larger; a larger one is cut and then is no JSON.
-MAX_BODY: Final = 4 * 1024 * 1024
 _SEGMENT: Final = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+"
 
 
@@ -39,16 +37,22 @@ class Guard:
     def __init__(self, exchange: str, *, calls: Iterable[Call], origins: Collection[str]) -> None:
         self._exchange = exchange
         self._origins = frozenset(str(URL(origin).origin()) for origin in origins)
-        self._listed = tuple((call.method, _pattern(call.path)) for call in calls)
+        self._listed = tuple((call.method, _pattern(call.path), call.largest) for call in calls)
 
-    def check(self, method: str, url: URL) -> None:
-        """Return when the request is a listed read. Raise :class:`WriteRefused` before any socket opens."""
+    def check(self, method: str, url: URL) -> int:
+        """How many bytes of the answer may be read, when the request is a listed read.
+
+        Raises:
+            WriteRefused: it is none; no socket was opened.
+        """
         if url.user is not None or url.password is not None or str(url.origin()) not in self._origins:
             raise WriteRefused(
                 f"{self._exchange}: a request to a host that is not the exchange's was stopped"
             )
-        if not any(method == listed and path.fullmatch(url.raw_path) for listed, path in self._listed):
-            raise WriteRefused(f"{self._exchange}: a {method} request that is no listed read was stopped")
+        for listed, path, largest in self._listed:
+            if method == listed and path.fullmatch(url.raw_path):
+                return largest
+        raise WriteRefused(f"{self._exchange}: a {method} request that is no listed read was stopped")
 
 
 class GuardedSession:
@@ -73,7 +77,7 @@ class GuardedSession:
             aiohttp.ClientError, TimeoutError, OSError: no answer came.
         """
         target = URL(url, encoded=True)
-        self._guard.check(method, target)
+        largest = self._guard.check(method, target)
         async with self._exit.session.request(
             method,
             target,
@@ -83,18 +87,18 @@ class GuardedSession:
             timeout=self._timeout,
             allow_redirects=False,
         ) as response:
-            content = await _read(response)
+            content = await _read(response, largest)
             lowered = {name.lower(): value for name, value in response.headers.items()}
             return Reply(status=response.status, reason=response.reason or "", headers=lowered, body=content)
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
     content = bytearray()
     async for chunk in response.content.iter_any():
         content += chunk
-        if len(content) > MAX_BODY:
+        if len(content) > largest:
             break
-    return bytes(content[:MAX_BODY])
+    return bytes(content[:largest])
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -10,6 +10,7 @@ from reconciler.exchanges import registry
 from reconciler.live.client import hosts_of, prototype
 from reconciler.live.egress import Exits, way
 from reconciler.live.endpoints import refuse_clear
+from reconciler.live.markets import Markets
 from reconciler.live.reading import ObserveOptions, Target, read
 from reconciler.live.station import Station
 from reconciler.model.live import Observation
@@ -23,8 +24,9 @@ _Place: TypeAlias = tuple[str, tuple[str, str]]
 class Observatory:
     """Reads keys for as long as its ``async with`` block runs, be that one look or months.
 
-    Budgets, bans and sessions outlive a reading; what an exchange says to anybody (its clock, its
-    status, our address) is asked again once it is older than ``fresh_for`` seconds, without it never.
+    Budgets, bans, sessions and lists of markets outlive a reading; what an exchange says to anybody
+    (its clock, its status, our address) is asked again once it is older than ``fresh_for`` seconds,
+    without it never.
     """
 
     def __init__(self, options: ObserveOptions, *, fresh_for: float | None = None) -> None:
@@ -33,6 +35,7 @@ class Observatory:
         self._exits = Exits(limit=options.max_parallel * _CALLS_AT_ONCE)
         self._made: dict[str, Any] = {}
         self._stations: dict[_Place, Station] = {}
+        self._markets = Markets(clock=lambda: options.now().timestamp())
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,10 +58,12 @@ class Observatory:
                 egress's proxy would read it.
             ObservationError: an egress or an exchange that cannot be used at all.
         """
-        place = _place(target)
-        if place in self._stations or not _wanted(target):
+        if not _wanted(target):
             return
-        exchange = registry.get(target.connection.exchange)
+        place, exchange = _place(target), registry.get(target.connection.exchange)
+        self._markets.want(exchange, target.connection.market, target.listed)
+        if place in self._stations:
+            return
         if exchange.id not in self._made:
             self._made[exchange.id] = prototype(exchange, self._options.endpoints)
         made = self._made[exchange.id]
@@ -76,11 +81,12 @@ class Observatory:
 
     async def read(self, target: Target) -> Observation:
         """The observation of one connection that this was opened for, whatever happens."""
-        return await read(target, self._stations.get(_place(target)), self._options)
+        return await read(target, self._stations.get(_place(target)), self._options, self._markets)
 
     async def keep_only(self, targets: Iterable[Target]) -> None:
         """Close every station and way out that none of ``targets`` uses, and forget its prototype."""
         kept = {_place(target) for target in targets}
+        await self._markets.keep_only({exchange for exchange, _ in kept})
         for place in [place for place in self._stations if place not in kept]:
             await self._stations.pop(place).close()
         exchanges = {exchange for exchange, _ in self._stations}

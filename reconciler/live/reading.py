@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from reconciler.exchanges import parse
 from reconciler.exchanges.interface import Call, Exchange, Json
 from reconciler.live.client import Client, missing
+from reconciler.live.markets import Markets
 from reconciler.live.scrub import scrub_failure, scrub_report
 from reconciler.live.station import Station, Surroundings
 from reconciler.model.desired import EMPTY, Connection, Egress
@@ -24,6 +25,7 @@ from reconciler.model.live import (
     KeyReport,
     Observation,
     Proof,
+    Wallet,
 )
 from reconciler.model.secret import Credentials
 
@@ -36,13 +38,17 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One connection to read. ``unread`` says why it is not to be tried; ``pairs`` are ccxt symbols."""
+    """One connection to read. ``unread`` says why it is not to be tried.
+
+    ``pairs`` are ccxt symbols; the exchange's list is asked for those of them in ``listed``.
+    """
 
     connection: Connection
     credentials: Credentials | None
     unread: str | None = None
     egress: Egress | None = None
     pairs: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +57,34 @@ class ObserveOptions:
 
     ``endpoints`` come from the operator (:func:`reconciler.live.endpoints.parse_endpoints`);
     ``max_parallel`` is how many connections are read at once on one exchange behind one egress.
+    ``patience`` is how many seconds after a list of markets was asked for somebody still waits for it.
     """
 
     endpoints: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     timeout: float = 10.0
     max_parallel: int = 64
     deadline: float | None = None
+    patience: float = 0.0
     now: Callable[[], datetime] = _now
 
 
-async def read(target: Target, station: Station | None, options: ObserveOptions) -> Observation:
+async def read(
+    target: Target, station: Station | None, options: ObserveOptions, markets: Markets
+) -> Observation:
     """The observation of one connection, whatever happens: the one boundary of this room."""
+    seen = await _key_of(target, station, options, markets)
+    if station is None or not target.listed:
+        return seen
+    # Not in one of the station's places: while a list is waited for, the next key is read.
+    pairs = await markets.told(
+        station.exchange, target.connection.market, target.listed, patience=options.patience
+    )
+    return replace(seen, pairs=pairs)
+
+
+async def _key_of(
+    target: Target, station: Station | None, options: ObserveOptions, markets: Markets
+) -> Observation:
     if station is None or target.credentials is None or target.unread is not None:
         return blank(target, options, unread=target.unread or "it has no credentials")
     lacking = missing(station.exchange, target.credentials)
@@ -69,7 +92,7 @@ async def read(target: Target, station: Station | None, options: ObserveOptions)
         return blank(target, options, failure=lacking)
     try:
         async with station.places:
-            return await _look(target, target.credentials, station, options)
+            return await _look(target, target.credentials, station, options, markets)
     except Exception as error:  # noqa: BLE001 - a fault in reading one key must not hide the others
         # By class name only: the text of an unforeseen error may hold anything.
         _LOG.error("reading %s failed by %s", target.connection.id, type(error).__name__)
@@ -132,18 +155,19 @@ class _Reader:
 
 
 async def _look(
-    target: Target, credentials: Credentials, station: Station, options: ObserveOptions
+    target: Target, credentials: Credentials, station: Station, options: ObserveOptions, markets: Markets
 ) -> Observation:
     around = await station.surroundings()
     if around.down is not None:
         return blank(target, options, failure=around.down)
+    markets.begin(station, target.connection.market, target.listed)
     client = station.client(credentials, skew=around.skew)
     reader = _Reader(client, station, credentials)
     reader.skew = around.skew
     reader.now = lambda: options.now() - timedelta(seconds=reader.skew or 0.0)
     try:
         report, failure = await _report(target, credentials, station.exchange, reader)
-        proofs = await _proofs(target, station.exchange, reader, after=failure)
+        proofs, wallet = await _proofs(target, station.exchange, reader, after=failure)
     finally:
         client.close()
     caller, source = _caller(target, around, (failure, *(proof.failure for proof in proofs.values())))
@@ -154,6 +178,7 @@ async def _look(
         report=report,
         failure=failure,
         proofs=proofs,
+        wallet=wallet,
         health=around.health,
         clock_skew=reader.skew,
         caller_ip=caller,
@@ -173,27 +198,28 @@ async def _report(
 
 async def _proofs(
     target: Target, exchange: Exchange, reader: _Reader, *, after: Failure | None
-) -> dict[str, Proof]:
+) -> tuple[dict[str, Proof], Wallet | None]:
     """Balance and orders, unless asking would teach nothing: the key was refused, or nobody answers."""
     if after is not None and (after.kind in REFUSALS or after.retryable):
-        return {}
+        return {}, None
     market = target.connection.market
     if exchange.one_at_a_time:
-        first = await _proof("balance", exchange.read_balance(reader, market))
-        second = await _proof("orders", exchange.read_orders(reader, market, target.pairs))
-        return {first.name: first, second.name: second}
-    async with asyncio.TaskGroup() as both:
-        balance = both.create_task(_proof("balance", exchange.read_balance(reader, market)))
-        orders = both.create_task(_proof("orders", exchange.read_orders(reader, market, target.pairs)))
-    return {task.result().name: task.result() for task in (balance, orders)}
+        first, wallet = await _proof("balance", exchange.read_balance(reader, market))
+        second, _ = await _proof("orders", exchange.read_orders(reader, market, target.pairs))
+    else:
+        async with asyncio.TaskGroup() as both:
+            balance = both.create_task(_proof("balance", exchange.read_balance(reader, market)))
+            orders = both.create_task(_proof("orders", exchange.read_orders(reader, market, target.pairs)))
+        (first, wallet), (second, _) = balance.result(), orders.result()
+    return {first.name: first, second.name: second}, wallet
 
 
-async def _proof(name: str, reading: Awaitable[None]) -> Proof:
+async def _proof(name: str, reading: Awaitable[Wallet | None]) -> tuple[Proof, Wallet | None]:
     try:
-        await reading
+        wallet = await reading
     except CallFailed as failed:
-        return Proof(name=name, failure=failed.failure)
-    return Proof(name=name)
+        return Proof(name=name, failure=failed.failure), None
+    return Proof(name=name), wallet
 
 
 def _caller(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from reconciler.exchanges.errors import unexpected
-from reconciler.exchanges.interface import Call, Exchange, Json
+from reconciler.exchanges.interface import Call, Exchange, Json, Listing
 from reconciler.live.budget import Bucket, BudgetSpent
 from reconciler.live.client import Client, guard_for
 from reconciler.live.egress import Exit
 from reconciler.live.guard import GuardedSession
+from reconciler.live.listing import Listed, listed
 from reconciler.live.retry import attempts
 from reconciler.model.kinds import KINDS
 from reconciler.model.live import CallFailed, Failure, FailureKind, Health
@@ -110,6 +111,18 @@ class Station:
         body, _ = await self._told(client, call, params)
         return body
 
+    async def listed(self, listing: Listing, *, bases: Collection[str]) -> Mapping[str, Listed]:
+        """The markets of ``bases`` in one of the exchange's lists; raises what :func:`listed` raises.
+
+        A list is asked for once: it can wait. That it is not to be had holds back no key's calls, unless
+        the exchange asks everybody for a pause.
+        """
+        return await listed(self._made, listing, self._ask_once, bases=bases)
+
+    async def _ask_once(self, call: Call, params: Mapping[str, Any]) -> Json:
+        body, _ = await self._once(self._public, call, params, alone=True)
+        return body
+
     async def measure_skew(self) -> float | None:
         """This machine's clock minus the exchange's, in seconds, allowing for the time on the way."""
         call = self.exchange.time
@@ -132,7 +145,9 @@ class Station:
                 return await self._once(client, call, params)
         raise AssertionError("an attempt either returns or raises")
 
-    async def _once(self, client: Client, call: Call, params: Mapping[str, Any] | None) -> tuple[Json, float]:
+    async def _once(
+        self, client: Client, call: Call, params: Mapping[str, Any] | None, *, alone: bool = False
+    ) -> tuple[Json, float]:
         try:
             await self._bucket.take(call.weight)
         except BudgetSpent as spent:
@@ -143,7 +158,8 @@ class Station:
         failure = self.exchange.judge(answer)
         if failure is None:
             return answer.body, middle
-        self._rest(failure)
+        if not alone or failure.kind is FailureKind.RATE_LIMITED:
+            self._rest(failure)
         raise CallFailed(failure)
 
     def _rest(self, failure: Failure) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 
 class Permission(StrEnum):
@@ -187,6 +189,26 @@ class Proof:
     failure: Failure | None = None
 
 
+_NOTHING: Final = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wallet:
+    """What an account holds of each currency in one market, whether or not orders and positions bind it.
+
+    Of a currency that is not among ``held`` the account has nothing if the answer was of the ``whole``
+    wallet, else nobody knows. What somebody owns is nobody else's business: amounts are in no repr, no
+    report and no state, and only checks look at them.
+    """
+
+    held: Mapping[str, Decimal] = field(repr=False)
+    whole: bool = True
+
+    def of(self, currency: str) -> Decimal | None:
+        """How much of ``currency`` it holds, ``None`` when nobody knows."""
+        return self.held.get(currency, _NOTHING if self.whole else None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """All that one pass learned about one connection.
@@ -194,7 +216,9 @@ class Observation:
     ``clock_skew`` is this machine's clock minus the exchange's, in seconds. ``caller_ip`` is the
     address that the calls left from as far as anybody told (``caller_ip_source`` says who:
     ``exchange``, ``failure`` or ``operator``). ``report`` is ``None`` exactly when ``failure``
-    is set or when nothing was tried (``unread`` then says why).
+    is set or when nothing was tried (``unread`` then says why). ``wallet`` is of the connection's
+    market, ``None`` when the exchange did not say. ``pairs`` has whether each pair of the strategies that
+    should run is open for trading, as far as the exchange can be asked for its list of such markets.
     """
 
     connection: str
@@ -204,6 +228,8 @@ class Observation:
     failure: Failure | None = None
     unread: str | None = None
     proofs: Mapping[str, Proof] = field(default_factory=dict)
+    wallet: Wallet | None = None
+    pairs: Mapping[str, bool | None] = field(default_factory=dict)
     health: Health = Health.UNKNOWN
     clock_skew: float | None = None
     caller_ip: str | None = None

@@ -50,12 +50,15 @@ async def observed():
             faults=None,
             credentials=None,
             clock_offset_ms=0,
+            listed=(),
+            closed=(),
         ):
             spec = ExchangeSpec(
                 id=exchange,
                 keys={key.name: key},
                 faults=faults or Faults(),
                 clock_offset_ms=clock_offset_ms,
+                closed=list(closed),
             )
             sandbox = await stack.enter_async_context(Sandbox(Scenario(exchanges={exchange: spec})))
             connection = Connection(
@@ -68,12 +71,15 @@ async def observed():
             )
             given = {"api_key": key.api_key, "secret": key.secret, "passphrase": key.passphrase}
             secrets = {n: Secret(v) if v else None for n, v in (given | (credentials or {})).items()}
-            target = Target(connection=connection, credentials=Credentials(**secrets), pairs=pairs)
-            options = ObserveOptions(endpoints=sandbox.endpoints, timeout=5.0)
+            target = Target(
+                connection=connection, credentials=Credentials(**secrets), pairs=pairs, listed=listed
+            )
+            options = ObserveOptions(endpoints=sandbox.endpoints, timeout=5.0, patience=60.0)
             found = await observe([target], options=options)
             return SimpleNamespace(
                 seen=found["tested"],
                 requests=[(each.method, each.path) for each in sandbox.requests],
+                unsigned=[each.path for each in sandbox.requests if not each.key],
             )
 
         yield run
