@@ -6,16 +6,19 @@ from reconciler.checks.catalogue import (
     CATALOGUE,
     ENTRIES,
     GUARD_CHECKS,
+    MARKET_CHECKS,
     RUNTIME_CHECKS,
     STRATEGY_CHECKS,
     TAKING_CHECKS,
     explain,
 )
 from reconciler.checks.check import Case, Check
+from reconciler.checks.market import MarketCase
 from reconciler.checks.taking import TakingCase
 from reconciler.checks.verdict import (
     evaluate,
     evaluate_bot,
+    evaluate_market,
     evaluate_strategy,
     evaluate_taking,
     judge_runtime,
@@ -28,15 +31,18 @@ __all__ = [
     "CATALOGUE",
     "ENTRIES",
     "GUARD_CHECKS",
+    "MARKET_CHECKS",
     "RUNTIME_CHECKS",
     "STRATEGY_CHECKS",
     "TAKING_CHECKS",
     "BotCase",
     "Case",
     "Check",
+    "MarketCase",
     "TakingCase",
     "evaluate",
     "evaluate_bot",
+    "evaluate_market",
     "evaluate_strategy",
     "evaluate_taking",
     "explain",

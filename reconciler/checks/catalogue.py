@@ -13,6 +13,7 @@ from reconciler.checks import (
     bot,
     guards,
     key_life,
+    market,
     naming,
     permissions,
     reading,
@@ -86,6 +87,11 @@ TAKING_CHECKS: Final[Mapping[str, Entry]] = MappingProxyType({taking.TAKEN.id: t
 #: Every check of the bot behind a strategy, by id.
 BOT_CHECKS: Final[Mapping[str, bot.BotCheck]] = MappingProxyType({check.id: check for check in bot.CHECKS})
 
+#: Every check of what a strategy finds on its connection, by id.
+MARKET_CHECKS: Final[Mapping[str, market.MarketCheck]] = MappingProxyType(
+    {check.id: check for check in market.CHECKS}
+)
+
 #: What is told of each runtime, by id.
 RUNTIME_CHECKS: Final[Mapping[str, Entry]] = MappingProxyType({runtime.TEST.id: runtime.TEST})
 
@@ -96,7 +102,15 @@ GUARD_CHECKS: Final[Mapping[str, guards.GuardCheck]] = MappingProxyType(
 
 #: All that :func:`explain` knows of checks.
 ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType(
-    {**CATALOGUE, **STRATEGY_CHECKS, **TAKING_CHECKS, **BOT_CHECKS, **RUNTIME_CHECKS, **GUARD_CHECKS}
+    {
+        **CATALOGUE,
+        **STRATEGY_CHECKS,
+        **TAKING_CHECKS,
+        **MARKET_CHECKS,
+        **BOT_CHECKS,
+        **RUNTIME_CHECKS,
+        **GUARD_CHECKS,
+    }
 )
 
 

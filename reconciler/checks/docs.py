@@ -10,6 +10,7 @@ from reconciler.checks.catalogue import (
     CATALOGUE,
     ENTRIES,
     GUARD_CHECKS,
+    MARKET_CHECKS,
     RUNTIME_CHECKS,
     STRATEGY_CHECKS,
     TAKING_CHECKS,
@@ -45,6 +46,11 @@ def _lines() -> Iterator[str]:
     yield from _table(STRATEGY_CHECKS.values())
     yield "\nOf each strategy in the files, on or off, told by `validate`:\n"
     yield from _table(TAKING_CHECKS.values())
+    yield (
+        "\nOf what each strategy that should run finds on its connection, as far as the exchange tells "
+        "(see [exchanges](exchanges/README.md)):\n"
+    )
+    yield from _table(MARKET_CHECKS.values())
     yield (
         "\nOf the bot behind each strategy that should run, as far as its runtime tells "
         "(see [runtimes](runtimes/README.md)):\n"

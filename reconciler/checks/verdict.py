@@ -10,11 +10,13 @@ from reconciler.checks.bot import BotCase
 from reconciler.checks.catalogue import (
     BOT_CHECKS,
     CATALOGUE,
+    MARKET_CHECKS,
     RUNTIME_CHECKS,
     STRATEGY_CHECKS,
     TAKING_CHECKS,
 )
 from reconciler.checks.check import Answer, Case, Check, Entry, passed
+from reconciler.checks.market import MarketCase
 from reconciler.checks.taking import TakingCase, taken
 from reconciler.checks.waivers import waiver_for
 from reconciler.model.desired import Policy, RuntimeSpec, Strategy
@@ -56,6 +58,16 @@ def evaluate_taking(case: TakingCase) -> Finding:
 def evaluate_bot(case: BotCase) -> tuple[Finding, ...]:
     """One finding for every check of a bot that can be answered, passes included."""
     answers = ((check, check.rule(case)) for check in BOT_CHECKS.values())
+    return tuple(
+        _told(check, answer, Subject.STRATEGY, case.strategy.id, case.strategy.mark)
+        for check, answer in answers
+        if answer is not None
+    )
+
+
+def evaluate_market(case: MarketCase) -> tuple[Finding, ...]:
+    """One finding for every check of what a strategy finds that is asked, passes included; none blocks."""
+    answers = ((check, check.rule(case)) for check in MARKET_CHECKS.values())
     return tuple(
         _told(check, answer, Subject.STRATEGY, case.strategy.id, case.strategy.mark)
         for check, answer in answers

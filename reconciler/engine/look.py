@@ -12,6 +12,7 @@ from reconciler.checks import permits
 from reconciler.engine.bots import bot_findings, runtime_findings, shown, with_bots
 from reconciler.engine.choose import chosen_connections
 from reconciler.engine.guards import guard_findings
+from reconciler.engine.markets import market_findings
 from reconciler.engine.policy import policy_findings
 from reconciler.engine.runtimes import ABILITIES, read_all
 from reconciler.engine.settings import Settings
@@ -55,6 +56,7 @@ class Seen:
         """Those about no single connection."""
         return (
             *policy_findings(self.desired, self.plan.targets),
+            *market_findings(self.desired, self.survey.reports, self.plan.targets),
             *self.bots,
             *guard_findings(self.desired, self.plan, self.at, self.guards),
         )

@@ -46,7 +46,7 @@ async def check(settings: Settings, connections: Sequence[str] = ()) -> Report:
     """
     started = settings.now()
     desired = read(settings.files)
-    seen = await survey(desired, named_connections(desired, connections), settings)
+    seen = await survey(desired, named_connections(desired, connections), settings, lists=False)
     report = Report(
         version=__version__,
         mode=Mode.CHECK,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from reconciler import machine
 from reconciler.checks import permits
+from reconciler.engine import markets
 from reconciler.model.desired import Desired
 from reconciler.model.event import Event, EventKind, EventSeverity, Origin
 from reconciler.model.finding import Finding, Subject
@@ -93,7 +94,7 @@ def _turn(store: Store, seen: Findings, at: datetime, origin: Origin) -> Turn:
         store.conditions(),
         found(seen.reports, seen.findings, seen.plan, unreadable=seen.unreadable, at=at),
         looked=_looked(seen),
-        unknown=unanswered(seen.reports),
+        unknown=unanswered(seen.reports) | markets.unanswered(seen.desired, seen.reports, seen.findings),
         at=at,
         origin=origin,
     )

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from reconciler.checks import Case, evaluate, status
 from reconciler.engine.settings import Settings
 from reconciler.engine.validate import needed_fields
 from reconciler.exchanges import registry
-from reconciler.model.desired import Connection, Desired
+from reconciler.model.desired import Connection, Desired, Strategy
 from reconciler.model.errors import SecretsError
 from reconciler.model.live import Observation
 from reconciler.model.report import ConnectionReport
@@ -26,6 +26,11 @@ from reconciler.secrets.sops import find_sops
 
 if TYPE_CHECKING:
     from reconciler.live.observe import ObserveOptions, Target
+
+
+#: Seconds after which a single look no longer waits for a list of markets. A loop never does: the next
+#: pass has it.
+PATIENCE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +54,19 @@ async def survey(
     connections: Sequence[Connection],
     settings: Settings,
     keyring: Keyring | None = None,
+    *,
+    lists: bool = True,
 ) -> Survey:
     """Read every one of ``connections`` live and judge it. One's trouble never hides another's.
 
-    All of the files' credentials are opened even where few connections are looked at: a key that
-    two share is found only by comparing all. With ``keyring`` only those whose files changed since it saw
-    them.
+    With ``lists`` the exchanges' lists of markets are read beside the keys. All of the files' credentials
+    are opened even where few connections are looked at: a key that two share is found only by comparing
+    all. With ``keyring`` only those whose files changed since it saw them.
     """
     everybody = tuple(desired.connections.values())
     keyring = keyring or Keyring(needed_fields, learn=settings.redactor.add)
     opened = await _open(desired, everybody if connections else (), settings, keyring)
-    observations = await _observe(desired, connections, opened, settings)
+    observations = await _observe(desired, connections, opened, settings, lists=lists)
     return judged(desired, connections, observations, opened, now=settings.now)
 
 
@@ -129,16 +136,22 @@ def _import_live() -> None:
 
 
 async def _observe(
-    desired: Desired, connections: Sequence[Connection], opened: Opened, settings: Settings
+    desired: Desired,
+    connections: Sequence[Connection],
+    opened: Opened,
+    settings: Settings,
+    *,
+    lists: bool,
 ) -> Mapping[str, Observation]:
     from reconciler.live.observe import observe  # noqa: PLC0415 - brings ccxt
 
-    targets = [target_of(desired, item, opened[item.id]) for item in connections]
-    return await observe(targets, options=options_of(settings), progress=settings.progress)
+    targets = [target_of(desired, item, opened[item.id], lists=lists) for item in connections]
+    options = options_of(settings, patience=PATIENCE)
+    return await observe(targets, options=options, progress=settings.progress)
 
 
-def options_of(settings: Settings) -> ObserveOptions:
-    """How to read, as the operator chose."""
+def options_of(settings: Settings, *, patience: float = 0.0) -> ObserveOptions:
+    """How to read, as the operator chose; ``patience`` is for lists of markets, in seconds."""
     from reconciler.live.observe import ObserveOptions  # noqa: PLC0415 - brings ccxt
 
     return ObserveOptions(
@@ -146,26 +159,32 @@ def options_of(settings: Settings) -> ObserveOptions:
         timeout=settings.timeout,
         max_parallel=settings.max_parallel,
         now=settings.now,
+        patience=patience,
     )
 
 
-def target_of(desired: Desired, connection: Connection, opened: Credentials | SecretsError) -> Target:
-    """What is to be read of one connection, with what could be had of its credentials."""
+def target_of(
+    desired: Desired, connection: Connection, opened: Credentials | SecretsError, *, lists: bool = True
+) -> Target:
+    """What is to be read of one connection, with what could be had of its credentials.
+
+    With ``lists`` also whether the pairs of strategies that should run are open for trading.
+    """
     from reconciler.live.observe import Target  # noqa: PLC0415 - brings ccxt
 
-    failed = isinstance(opened, SecretsError)
+    failed, strategies = isinstance(opened, SecretsError), desired.strategies_of(connection.id)
     return Target(
         connection=connection,
         credentials=None if isinstance(opened, SecretsError) else opened,
         unread="its credentials could not be read" if failed else None,
         egress=desired.egress.get(connection.egress) if connection.egress else None,
-        pairs=_pairs(desired, connection),
+        pairs=_pairs(strategies),
+        listed=_pairs(one for one in strategies if one.enabled and lists),
     )
 
 
-def _pairs(desired: Desired, connection: Connection) -> tuple[str, ...]:
-    """Every pair that the connection's strategies trade, once, in order."""
-    strategies = desired.strategies_of(connection.id)
+def _pairs(strategies: Iterable[Strategy]) -> tuple[str, ...]:
+    """Every pair that ``strategies`` trade, once, in order."""
     return tuple(sorted({pair for strategy in strategies for pair in strategy.pairs}))
 
 

@@ -9,6 +9,7 @@ from reconciler.checks import (
     CATALOGUE,
     ENTRIES,
     GUARD_CHECKS,
+    MARKET_CHECKS,
     RUNTIME_CHECKS,
     STRATEGY_CHECKS,
     TAKING_CHECKS,
@@ -66,10 +67,16 @@ def test_the_checks_whose_weight_policy_and_files_decide():
 def test_the_rules_of_policy_stand_apart_block_and_are_never_waived():
     """A connection is never asked them: what ``permits`` requires is of connections alone."""
     assert set(STRATEGY_CHECKS) == {"policy-margin-limit", "policy-averaging", "policy-quotes"}
-    others = (*TAKING_CHECKS, *BOT_CHECKS, *RUNTIME_CHECKS, *GUARD_CHECKS)
-    assert list(ENTRIES) == [*CATALOGUE, *STRATEGY_CHECKS, *others]
+    stand_apart = (STRATEGY_CHECKS, TAKING_CHECKS, MARKET_CHECKS, BOT_CHECKS, RUNTIME_CHECKS, GUARD_CHECKS)
+    assert list(ENTRIES) == [*CATALOGUE, *(id_ for checks in stand_apart for id_ in checks)]
     for check in STRATEGY_CHECKS.values():
         assert (check.severity, check.waivable, check.varies) == (Severity.BLOCKING, False, False)
+
+
+def test_what_a_strategy_finds_on_its_connection_never_blocks():
+    assert set(MARKET_CHECKS) == {"strategy-margin-balance", "strategy-pair-listed"}
+    for check in MARKET_CHECKS.values():
+        assert (check.severity, check.waivable, check.varies) == (Severity.ADVISORY, False, False)
 
 
 def test_guards_are_no_checks_of_a_connection_and_are_never_waived():
