@@ -30,10 +30,10 @@ demo: $(VENV)/.demo ## Run the main job on the sandbox: a dry run, an apply, a s
 
 # Two at a time: the tests, and one after the other what mostly waits for installations.
 test: lint ## Everything CI runs
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line pytest types contracts e2e-freqtrade wheel pipelines
+	@$(MAKE) --no-print-directory --jobs 2 pytest types contracts e2e-freqtrade wheel pipelines
 
 pytest: $(VENV)/.dev ## The tests alone
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.dev ## Style
 	$(BIN)/ruff format --check .

@@ -33,6 +33,30 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("untimed")
 
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that may take minutes come first, to each worker its share: one that is last is waited for.
+
+    They are those that ask for more time than others have.
+    """
+    usual = float(config.getini("timeout"))
+
+    def is_long(item: pytest.Item) -> bool:
+        marker = item.get_closest_marker("timeout")
+        return marker is not None and marker.args[0] > usual
+
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    rest, long = [one for one in items if not is_long(one)], [one for one in items if is_long(one)]
+    count = len(items)
+    items.clear()
+    for worker in range(workers):  # each is given the next part of what is left, and others steal its end
+        mine = long[worker::workers]
+        size = max((count - len(items)) // (workers - worker) - len(mine), 0)
+        items += mine + rest[:size]
+        del rest[:size]
+    items += rest
+
+
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")  # noqa: S104 - compared, not bound
 
 
