@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# One more than there are processors: many tests wait for processes and servers of their own.
-WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 1) + 1 )))
+# Two more than there are processors: many tests wait for processes and servers of their own.
+WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 1) + 2 )))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test pytest lint types contracts wheel pipelines docs bench soak e2e-freqtrade clean
