@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler.cli import logs
-from reconciler.model.errors import UsageError
+from reconciler.model.errors import OutputLost, UsageError
 from reconciler.output.clean import encodable
 from reconciler.output.options import Options
 
@@ -150,6 +150,18 @@ def append_summary(path: Path, text: str) -> None:
 
 
 def write(text: str) -> None:
-    """Write ``text`` to standard output, in what its encoding can show; nowhere when it was closed."""
+    """Write ``text`` to standard output, in what its encoding can show; nowhere when it was closed.
+
+    Raise ``OutputLost`` where it takes no more, as a full disk does.
+    """
     encoding = sys.stdout.encoding if sys.stdout is not None else None
-    click.echo(encodable(text, encoding or "utf-8"), nl=not text.endswith("\n"))
+    try:
+        click.echo(encodable(text, encoding or "utf-8"), nl=not text.endswith("\n"))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not tried again
+        raise OutputLost(
+            f"standard output cannot be written: {error.strerror or 'the system refused'}",
+            hint="what was done stands: `reconcile status` and `reconcile history` tell it",
+        ) from None

@@ -165,6 +165,12 @@ class StateError(ReconcilerError):
     code = "state"
 
 
+class OutputLost(ReconcilerError):
+    """Standard output did not take what was to be said; what was done stands."""
+
+    code = "output-lost"
+
+
 class NotTaken(ReconcilerError):
     """A sink of notifications did not take a message; why, in our own words: never a URL or an answer.
 

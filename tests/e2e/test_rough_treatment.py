@@ -11,6 +11,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -27,10 +28,8 @@ def start(site, *arguments, **more):
         [sys.executable, "-m", "reconciler.cli", *site.arguments(*arguments)],
         cwd=site.root,
         env=site.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
-        **more,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
     )
 
 
@@ -126,6 +125,16 @@ def test_a_closed_pipe_ends_quietly(site):
     process.wait(LIMIT)
     assert "Traceback" not in err
     assert "Exception ignored" not in err
+
+
+def test_a_full_disk_behind_standard_output_is_told_and_what_was_done_stands(site):
+    with Path("/dev/full").open("w") as full:
+        process = start(site, "--yes", stdout=full)
+        _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 1
+    assert "error: standard output cannot be written: No space left on device" in err
+    assert "Exception ignored" not in err
+    assert open_for_reading(f"sqlite:///{site.state}").inventory()
 
 
 def test_without_sops_nothing_starts_and_the_report_says_why(site):
