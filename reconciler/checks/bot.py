@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from reconciler.checks.check import Answer, Entry, failed, passed
+from reconciler.checks.check import Answer, Entry, failed, few, passed
 from reconciler.model.bot import Averaging, Bot
 from reconciler.model.desired import Connection, Money, RuntimeSpec, Strategy
 from reconciler.model.finding import Severity
@@ -38,9 +38,6 @@ _ALIASES: Final = {"gateio": "gate", "huobi": "htx", "okex": "okx"}
 
 #: A bot that works looks at the market every few seconds; clocks of two machines may differ a little.
 _ALIVE: Final = timedelta(minutes=5)
-
-#: Up to so many pairs are named.
-_FEW: Final = 3
 
 _WORDS: Final = {Money.LIVE: "trades real money", Money.DRY_RUN: "only pretends to trade"}
 
@@ -118,7 +115,7 @@ def pairs(case: BotCase) -> Answer | None:
     if not extra:
         return passed("the bot trades no pair that the files do not list")
     return failed(
-        f"the bot trades {_named(extra)}, not listed in the files",
+        f"the bot trades {few(extra)}, not listed in the files",
         mark=case.strategy.marks.get("pairs", case.strategy.mark),
     )
 
@@ -131,7 +128,7 @@ def pairs_missing(case: BotCase) -> Answer | None:
     if not missing:
         return passed("the bot trades every pair that the files list")
     return failed(
-        f"the files list {_named(missing)}, not traded by the bot",
+        f"the files list {few(missing)}, not traded by the bot",
         mark=case.strategy.marks.get("pairs", case.strategy.mark),
     )
 
@@ -220,10 +217,6 @@ def _adds(one: Averaging) -> str:
     step = "" if one.step is None else f", from {one.step:f}% on"
     size = "" if one.multiplier is None else f", each up to {one.multiplier:f} times the last"
     return f"adds to a position {times}{step}{size}"
-
-
-def _named(some: list[str]) -> str:
-    return ", ".join(some[:_FEW]) + (f" and {len(some) - _FEW} more" if some[_FEW:] else "")
 
 
 _NOT_OURS: Final = "The runtime runs another bot than git describes, or somebody changed the bot by hand."

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from reconciler.model.desired import Connection, Desired, Egress, Strategy
 from reconciler.model.errors import Mark, SecretsError
 from reconciler.model.finding import Severity, Verdict
 from reconciler.model.live import FailureKind, KeyReport, Observation
+
+#: Up to so many names are told one by one.
+_FEW: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +22,8 @@ class Case:
     """Everything that the checks of one connection may look at.
 
     ``strategies`` are those in git that refer to the connection; ``peers`` are the ids of other
-    connections whose key has the same fingerprint; ``secrets_error`` is why the credentials could
+    connections whose key has the same fingerprint, and ``closed`` of those whose key is not known here, so
+    that it could not be compared; ``secrets_error`` is why the credentials could
     not be read, where they could not; ``attestable`` are the subjects of attestations that the
     exchange can leave open; ``now`` is aware and in UTC.
     """
@@ -30,6 +34,7 @@ class Case:
     now: datetime
     strategies: tuple[Strategy, ...] = ()
     peers: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
     secrets_error: SecretsError | None = None
     attestable: frozenset[str] = frozenset()
 
@@ -151,6 +156,11 @@ def on_report(rule: ReportRule) -> Rule:
         return rule(case, case.report)
 
     return judge
+
+
+def few(names: Sequence[str]) -> str:
+    """``a, b, c and 6 more``."""
+    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if names[_FEW:] else "")
 
 
 def days(count: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, TypeAlias
 
-from reconciler.checks.check import Answer, Entry, failed, passed, unknown
+from reconciler.checks.check import Answer, Entry, failed, few, passed, unknown
 from reconciler.model.desired import Connection, Market, Strategy
 from reconciler.model.finding import Severity
 from reconciler.model.live import Observation, Wallet
@@ -30,9 +30,6 @@ class MarketCase:
 
 MarketRule: TypeAlias = Callable[[MarketCase], Answer | None]
 """The answer for one strategy; ``None`` where git asks nothing, or where this exchange is not asked."""
-
-#: Up to so many are named.
-_FEW: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +75,7 @@ def pair_listed(case: MarketCase) -> Answer | None:
     shut = [pair for pair, open_ in told.items() if open_ is False]
     if shut:
         return failed(
-            f"not open for trading on {where}: {_named(shut)}",
+            f"not open for trading on {where}: {few(shut)}",
             mark=case.strategy.marks.get("pairs", case.strategy.mark),
         )
     if None in told.values():
@@ -105,7 +102,7 @@ def _sum(strategies: Iterable[Strategy], currency: str) -> Decimal:
 def _limits(strategies: list[Strategy], currency: str) -> str:
     """How the limits are called. What an account holds is told of it in no figure but these from git."""
     ids = sorted(strategy.id for strategy in strategies)
-    whose = f"limit of {ids[0]}" if len(ids) == 1 else f"limits of {_named(ids)} together"
+    whose = f"limit of {ids[0]}" if len(ids) == 1 else f"limits of {few(ids)} together"
     return f"the margin {whose}, {_sum(strategies, currency):f} {currency}"
 
 
@@ -118,10 +115,6 @@ def _stands_in(case: MarketCase, wallet: Wallet, currency: str) -> bool:
     spot = case.connection.market is Market.SPOT
     others = {name for name, amount in wallet.held.items() if amount > 0} - {currency}
     return bool(others & bases if spot else others)
-
-
-def _named(some: list[str]) -> str:
-    return ", ".join(some[:_FEW]) + (f" and {len(some) - _FEW} more" if some[_FEW:] else "")
 
 
 CHECKS: Final = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.checks.check import Answer, Case, Check, days, failed, passed, unknown
+from reconciler.checks.check import Answer, Case, Check, days, failed, few, passed, unknown
 from reconciler.model.finding import Severity
 
 
@@ -14,7 +14,9 @@ def key_shared(case: Case) -> Answer:
         )
     if not case.credentials_held:
         return unknown("the credentials were not read, so they could not be compared")
-    return passed("no other connection holds this key")
+    closed = sorted(set(case.closed) - {case.connection.id})
+    told = f"; not compared, as they could not be opened here: {few(closed)}" if closed else ""
+    return passed(f"no other connection holds this key{told}")
 
 
 def connection_shared(case: Case) -> Answer:
@@ -47,7 +49,8 @@ CHECKS = (
         explanation=(
             "A key in several connections cannot be replaced, limited or blamed on its own, and its rate "
             "limit is shared. Keys are compared by a keyed fingerprint that lives for one run; the key "
-            "is never shown."
+            "is never shown. One that cannot be opened here is not compared, and is named: nothing starts on "
+            "it, so that one broken file does not stop the strategies of all others."
         ),
         rule=key_shared,
     ),

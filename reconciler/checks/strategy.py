@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal, Inexact, localcontext
 from typing import Any, Final, TypeAlias
 
-from reconciler.checks.check import Answer, Entry, failed, passed
+from reconciler.checks.check import Answer, Entry, failed, few, passed
 from reconciler.model.desired import Policy, Strategy
 
 Rule: TypeAlias = Callable[[Policy, Strategy], Answer | None]
@@ -15,9 +15,6 @@ Rule: TypeAlias = Callable[[Policy, Strategy], Answer | None]
 
 #: A hundred additions of a multiplier with 18 decimals have 1,800 decimals; were any lost, it would raise.
 _EXACT: Final = Context(prec=4000, traps=[Inexact])
-
-#: Up to so many pairs are named.
-_FEW: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +83,7 @@ def quotes(policy: Policy, strategy: Strategy) -> Answer | None:
     outside = [pair for pair in strategy.pairs if not set(currencies(pair)) <= set(allowed)]
     if not outside:
         return passed(f"{strategy.id} trades against {', '.join(allowed)} alone")
-    named = ", ".join(outside[:_FEW]) + (f" and {len(outside) - _FEW} more" if outside[_FEW:] else "")
+    named = few(outside)
     return failed(
         f"{strategy.id} trades {named}, and policy allows {', '.join(allowed)} alone",
         mark=strategy.marks.get("pairs", strategy.mark),

@@ -84,6 +84,7 @@ def judged(
     two share is found only by comparing all.
     """
     peers = _peers(desired.connections.values(), opened)
+    closed = tuple(name for name in desired.connections if not isinstance(opened.get(name), Credentials))
     seen = [connection for connection in connections if connection.id in observations]
     cases = (
         Case(
@@ -92,6 +93,7 @@ def judged(
             observation=observations[connection.id],
             strategies=desired.strategies_of(connection.id),
             peers=peers.get(connection.id, ()),
+            closed=closed,
             secrets_error=_error(opened[connection.id]),
             attestable=registry.get(connection.exchange).attestable,
             now=now(),

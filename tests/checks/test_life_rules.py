@@ -128,6 +128,14 @@ def test_a_shared_key_names_the_others(make):
     assert make.ask(make.case(), "key-shared").verdict is PASS
 
 
+def test_a_key_that_could_not_be_opened_is_named_as_not_compared(make):
+    case = make.case(closed=("zeta", "alpha"))
+    finding = make.ask(case, "key-shared")
+    assert finding.verdict is PASS
+    assert finding.evidence.endswith("not compared, as they could not be opened here: alpha, zeta")
+    assert "not compared" not in make.ask(make.case(closed=(case.connection.id,)), "key-shared").evidence
+
+
 @pytest.mark.parametrize(
     ("enabled", "shared", "unused"),
     [
