@@ -83,7 +83,10 @@ _INTERRUPTED: Final = "interrupted before it was tried"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trouble:
-    """What a call to a runtime raised. ``known`` says that the runtime surely did not act."""
+    """What a call to a runtime raised, or what else is to be told of it.
+
+    ``known`` says that what the runtime did is beyond doubt: nothing, where it raised.
+    """
 
     text: str
     known: bool
@@ -105,6 +108,11 @@ def _never() -> bool:
     return False
 
 
+def _urgency(action: Action) -> tuple[int, bool]:
+    """A stop for safety goes before one that only the files ask for, which may take minutes."""
+    return (_ORDER[action.kind], not action.checks)
+
+
 async def apply(
     plan: Plan,
     *,
@@ -119,23 +127,24 @@ async def apply(
 ) -> tuple[Outcome, ...]:
     """What became of each acting action of ``plan``, disables first; it raises for none of them.
 
-    One failure stops no other action, except that a strategy whose disable did not succeed is
-    not enabled. ``stop`` is asked between actions; what follows is then not tried. So it is
-    once the lease is lost, which ``lease.lost`` tells afterwards. ``lockdowns`` are those that the plan
-    knew of: after another one nothing more is started.
+    Of disables those go first that checks ask for. One failure stops no other action, except that a
+    strategy is not started, nor changed, where it did not stop before. ``stop`` is asked between actions;
+    what follows is then not tried. So it is once the lease is lost, which ``lease.lost`` tells afterwards.
+    ``lockdowns`` are those that the plan knew of: after another one nothing more is started.
     """
     hand = _Hand(runtimes=runtimes, store=store, lease=lease, clock=clock, origin=origin, lockdowns=lockdowns)
     outcomes: list[Outcome] = []
     stuck: set[str] = set()
-    for action in sorted(plan.changes, key=lambda action: _ORDER[action.kind]):
+    for action in sorted(plan.changes, key=_urgency):
+        starts = action.kind is not ActionKind.DISABLE
         if stop():
             outcome = Outcome(action=action, state=OutcomeState.NOT_TRIED, detail=_INTERRUPTED)
-        elif action.strategy in hand.waiting:
+        elif starts and action.strategy in hand.waiting:
             detail = (
                 "not tried: it still holds, or may hold, positions where it was: close them by hand first"
             )
             outcome = Outcome(action=action, state=OutcomeState.NOT_TRIED, detail=detail)
-        elif action.strategy in stuck:
+        elif starts and action.strategy in stuck:
             detail = "not tried: an earlier action on this strategy did not succeed"
             outcome = Outcome(action=action, state=OutcomeState.NOT_TRIED, detail=detail)
         else:
@@ -286,7 +295,8 @@ async def _call(runtime: Runtime, action: Action, *, token: int) -> _Trouble | N
         async with asyncio.timeout(ACT_SECONDS):
             match action.kind:
                 case ActionKind.DISABLE:
-                    await disable(runtime, action, token=token)
+                    told = await disable(runtime, action, token=token)
+                    return _Trouble(text=told, known=True) if told else None
                 case ActionKind.CHANGE:
                     await runtime.change(action.strategy, after, connection=connection, token=token)
                 case _:

@@ -12,12 +12,26 @@ from reconciler.model.runtime_kinds import RuntimeFailureKind
 from reconciler.planning.disabling import open_positions
 from reconciler.runtimes.interface import READ_SECONDS, Runtime
 
-#: What a runtime says that knows the request, and surely did nothing.
-_CANNOT: Final = (RuntimeFailureKind.REFUSED, RuntimeFailureKind.WRONG_VERSION)
+#: What a runtime, or a proxy before it, says of a request that it surely did not follow.
+_CANNOT: Final = (
+    RuntimeFailureKind.REFUSED,
+    RuntimeFailureKind.WRONG_VERSION,
+    RuntimeFailureKind.UNAUTHORISED,
+)
 
 
-async def disable(runtime: Runtime, action: Action, *, token: int) -> None:
-    """Disable it as planned. A stop for safety that cannot be of entries alone is one altogether."""
+#: What somebody has to know who read in the plan that entries stop, and that the rest is managed on.
+_ALTOGETHER: Final = (
+    "its runtime would not stop entries alone, so it was told to stop altogether: nobody manages what stays "
+    "open"
+)
+
+
+async def disable(runtime: Runtime, action: Action, *, token: int) -> str:
+    """Disable it as planned; in words what was done instead, where something was.
+
+    A stop for safety that cannot be of entries alone is one altogether.
+    """
     how = await _how_now(runtime, action)
     try:
         await runtime.disable(action.strategy, token=token, how=how)
@@ -26,6 +40,8 @@ async def disable(runtime: Runtime, action: Action, *, token: int) -> None:
         if how is OnDisable.STOP or not action.checks or not cannot:
             raise
         await runtime.disable(action.strategy, token=token, how=OnDisable.STOP)
+        return _ALTOGETHER
+    return ""
 
 
 async def _how_now(runtime: Runtime, action: Action) -> OnDisable:

@@ -153,6 +153,19 @@ async def test_disables_go_first_whatever_the_order_of_the_plan(desk, bots):
     assert bots.calls == [("disable", "a"), ("change", "b"), ("enable", "c")]
 
 
+async def test_a_stop_for_safety_waits_for_none_that_only_the_files_ask_for(desk, bots):
+    for strategy in ("a", "b", "c"):
+        bots.holds[strategy] = RunningStrategy(id=strategy, enabled=True)
+    outcomes = await desk.apply(
+        disable("a"),
+        replace(disable("b"), checks=("key-shared",)),
+        disable("c"),
+        stop=lambda: bool(bots.calls),
+    )
+    assert bots.calls == [("disable", "b")]
+    assert [one.action.strategy for one in outcomes] == ["b", "a", "c"]
+
+
 async def test_what_does_not_act_is_left_alone(desk, bots):
     quiet = [kind for kind in ActionKind if not kind.acts]
     assert await desk.apply(*(action(kind, kind.value) for kind in quiet)) == ()
@@ -181,6 +194,21 @@ async def test_a_strategy_whose_disable_failed_is_not_enabled_elsewhere(desk, bo
     outcomes = await apply(plan, runtimes=runtimes, store=desk.store, lease=desk.lease, clock=desk.clock)
     assert states(outcomes) == [FAILED, NOT_TRIED]
     assert other.calls == []
+
+
+async def test_a_strategy_that_cannot_be_stopped_in_one_place_is_stopped_in_the_other(desk, bots):
+    """It was started by hand where git has it now, and its key fails: the stop there waits for nothing."""
+    other = Bots()
+    for one in (bots, other):
+        one.holds["btc"] = RunningStrategy(id="btc", enabled=True)
+    bots.before["btc"] = ReconcilerError("the bot refuses")
+    unsafe = replace(disable("btc", runtime="other"), checks=("withdraw-enabled",))
+    left = replace(disable("btc"), checks=("withdraw-enabled",))
+    runtimes = {"bots": bots, "other": other}
+    given = {"runtimes": runtimes, "store": desk.store, "lease": desk.lease, "clock": desk.clock}
+    outcomes = await apply(Plan(actions=(left, unsafe), digest=""), **given)
+    assert states(outcomes) == [FAILED, DONE]
+    assert other.holds == {}
 
 
 async def test_the_runtimes_word_outranks_that_of_the_call(desk, bots):

@@ -262,7 +262,10 @@ def test_it_starts_nowhere_else_where_a_position_was_opened_meanwhile():
     run(history)
 
 
-@pytest.mark.parametrize("kind", [RuntimeFailureKind.REFUSED, RuntimeFailureKind.WRONG_VERSION])
+@pytest.mark.parametrize(
+    "kind",
+    [RuntimeFailureKind.REFUSED, RuntimeFailureKind.WRONG_VERSION, RuntimeFailureKind.UNAUTHORISED],
+)
 @pytest.mark.parametrize(
     ("checks", "told", "state"), [((), [ENTRIES], "running"), (("key-shared",), [ENTRIES, STOP], "stopped")]
 )
@@ -279,6 +282,28 @@ def test_where_entries_cannot_be_stopped_a_stop_for_safety_is_one_altogether(kin
             (outcome,) = await apply(Plan(actions=(action,), digest=""), runtimes={"there": bot}, **given)
         assert ([how for how, _ in bot.told], bot.state) == (told, state)
         assert outcome.state == ("done" if checks else "failed")
+        assert ("nobody manages what stays open" in outcome.detail) == bool(checks)
+
+    run(history)
+
+
+def test_what_waits_in_one_place_keeps_no_other_place_from_stopping():
+    """Somebody started it in the runtime to which it is to move: there its key fails."""
+
+    async def history(desk):
+        bot, other = desk.bot, Trader(state="running")
+        await desk.converge(True)
+        bot.holds = ("BTC/USDT",)
+        leave = Action(kind=ActionKind.DISABLE, strategy="grid", runtime="there", reason="", how=CLOSE)
+        stop = replace(leave, runtime="zzz", checks=("withdraw-enabled",), how=ENTRIES)
+        with desk.store.lease(clock=lambda: NOW) as lease:
+            given = {"store": desk.store, "lease": lease, "clock": lambda: NOW}
+            for actions in ((leave, stop), (leave, replace(stop, checks=()))):
+                other.state = "running"
+                plan = Plan(actions=actions, digest="")
+                outcomes = await apply(plan, runtimes={"there": bot, "zzz": other}, **given)
+                assert [one.state for one in outcomes] == ["done", "done"]
+                assert (bot.state, other.state) == ("paused", "paused")
 
     run(history)
 
