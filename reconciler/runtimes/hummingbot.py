@@ -20,7 +20,8 @@ from reconciler.model.errors import RuntimeFailed
 from reconciler.model.plan import RunningStrategy
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.taking import Parameter, Takes, Taking
-from reconciler.runtimes.hummingbot_api import Api, Overview, failed
+from reconciler.runtimes.each import each
+from reconciler.runtimes.hummingbot_api import SILENT, Api, Overview, failed
 from reconciler.runtimes.hummingbot_bots import NAME, Place, Seen, holders
 from reconciler.runtimes.interface import Opening, RuntimeType
 
@@ -34,6 +35,10 @@ FORGET_LOOKS: Final = 20
 START_LOOKS: Final = 30
 WIND_LOOKS: Final = 25
 END_LOOKS: Final = 10
+
+#: Seconds of a clock on the wall after which its container is ended, however slowly the server answers: what
+#: is left of the time of an act is for that.
+WIND_SECONDS: Final = 85.0
 
 #: So soon a strategy that was told to stop sends figures no more.
 _OBEY_LOOKS: Final = 3
@@ -65,15 +70,8 @@ class Hummingbot:
     async def read(self) -> Mapping[str, RunningStrategy]:
         """Each strategy whose bot is there, and what else runs on the server."""
         await self._api.identify()
-        overview, gate = await self._api.overview(), asyncio.Semaphore(_AT_ONCE)
-        named = {place.bot for place in self._holders}
-
-        async def look(bot: str) -> Seen:
-            async with gate:
-                return await self._look(bot, overview, files=bot in named)
-
-        bots = sorted(named | {one for one in overview.bots if NAME.fullmatch(one)})
-        seen = dict(zip(bots, await asyncio.gather(*map(look, bots)), strict=True))
+        overview = await self._api.overview()
+        seen = await self._every(overview)
         held = dict(self._others(seen, overview.bots - seen.keys()))
         for place, strategy in sorted(self._holders.items()):
             one = seen[place.bot]
@@ -134,16 +132,43 @@ class Hummingbot:
         mine = sorted(place for place, holder in self._holders.items() if holder == strategy)
         if not mine:
             raise failed(Kind.WRONG_BOT, f"nobody knows any more which bot {strategy} was")
-        for place in mine:
-            seen = await self._now(place.bot)
-            if place.controller and seen.there(place) and seen.on(place) is not False:
-                await self._switch(place, off=True)
-            elif not place.controller and seen.up:
-                await self._end(place.bot, seen)
+        await each(self._stop(place) for place in mine)
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._api.close()
+
+    async def _stop(self, place: Place) -> None:
+        seen = await self._now(place.bot)
+        if place.controller and seen.there(place) and seen.on(place) is not False:
+            await self._switch(place, off=True)
+        elif not place.controller and seen.up:
+            await self._end(place.bot, seen)
+
+    async def _every(self, overview: Overview) -> dict[str, Seen]:
+        """A look at every bot. One of which the server cannot tell is unknown, and hides none of the others.
+
+        Raise where it can tell of none of ours.
+        """
+        named, gate = {place.bot for place in self._holders}, asyncio.Semaphore(_AT_ONCE)
+
+        async def look(bot: str) -> Seen | RuntimeFailed:
+            async with gate:
+                try:
+                    return await self._look(bot, overview, files=bot in named)
+                except RuntimeFailed as error:
+                    return error
+
+        bots = sorted(named | {one for one in overview.bots if NAME.fullmatch(one)})
+        looks = dict(zip(bots, await asyncio.gather(*map(look, bots)), strict=True))
+        ours = [looks[bot] for bot in sorted(named)] or list(looks.values())
+        failures = [one for one in ours if isinstance(one, RuntimeFailed)]
+        if failures and len(failures) == len(ours):
+            raise failures[0]
+        return {
+            bot: Seen.of(bot, overview, SILENT, None) if isinstance(one, RuntimeFailed) else one
+            for bot, one in looks.items()
+        }
 
     async def _now(self, bot: str) -> Seen:
         return await self._look(bot, await self._api.overview(), files=True)
@@ -252,10 +277,11 @@ class Hummingbot:
                 )
 
     async def _winds_down(self, bot: str) -> bool:
-        """Whether it did. No trouble with it keeps anybody from ending its container."""
+        """Whether it did. Neither trouble nor a slow server keeps anybody from ending its container."""
         try:
-            return await self._told_to_stop(bot) and await self._wound_down(bot)
-        except RuntimeFailed:
+            async with asyncio.timeout(WIND_SECONDS):
+                return await self._told_to_stop(bot) and await self._wound_down(bot)
+        except (RuntimeFailed, TimeoutError):
             return False
 
     async def _told_to_stop(self, bot: str) -> bool:

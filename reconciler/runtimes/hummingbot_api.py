@@ -88,6 +88,10 @@ class Report:
         return any(self.controllers.values()) if self.status == "running" else None
 
 
+#: In place of a report that could not be had: the bot may do anything.
+SILENT: Final = Report(status="silent")
+
+
 class Api:
     """One hummingbot-api. Every call carries user name and password, as it keeps no session."""
 

@@ -17,6 +17,7 @@ from reconciler.model.errors import RuntimeFailed
 from reconciler.model.plan import RunningStrategy
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.taking import NOTHING
+from reconciler.runtimes.each import each
 from reconciler.runtimes.interface import Opening, RuntimeType
 from reconciler.runtimes.kubernetes_access import SERVICE_ACCOUNT, in_cluster
 from reconciler.runtimes.kubernetes_api import Api, Scale, Workload, failed
@@ -119,8 +120,7 @@ class Kubernetes:
         mine = sorted(workload for workload, holder in self._holders.items() if holder == strategy)
         if not mine:
             raise failed(Kind.WRONG_BOT, f"nobody knows any more which workload {strategy} was")
-        for workload in mine:
-            await self._stop(workload)
+        await each(self._stop(workload) for workload in mine)
         for workload in mine:
             with _in_doubt():
                 await self._until(workload, self._is_gone, running=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import re
 from dataclasses import replace
@@ -16,6 +17,7 @@ from reconciler.model.plan import InventoryItem
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.secret import Secret
 from reconciler.resources import folder
+from reconciler.runtimes import hummingbot
 from reconciler.runtimes.interface import ACT_SECONDS, Opening
 from reconciler.runtimes.registry import TYPES, open_runtime
 
@@ -53,6 +55,7 @@ class Desk:
         self.name({"bot": "mm-1"})
         self.enabled = {}
         self.waited = 0.0
+        self.stuck = False
         self.opened = []
 
     def name(self, settings):
@@ -61,6 +64,8 @@ class Desk:
 
     def open(self, store=None, *, secret=CANARY):
         async def sleep(seconds):
+            if self.stuck:
+                await asyncio.Event().wait()
             self.waited += seconds
             self.api.tick(seconds)
 
@@ -236,6 +241,37 @@ class TestReading:
         self.stand.enabled = {"old": item("old", bot="mm-1")}
         self.api.run(self.bot)
         assert set(await self.stand.open().read()) == {"old"}
+
+    @pytest.mark.parametrize("status", [500, 403])
+    async def test_a_bot_of_which_the_server_cannot_tell_hides_no_other(self, status):
+        self.stand.wanted["two"] = strategy("two", bot="mm-2")
+        for name in ("mm-2", "foreign"):
+            self.api.run(self.api.add(name, files={"x": {**PMM, "id": "x"}}))
+        self.api.run(self.bot)
+        for name in ("mm-2", "foreign"):
+            self.api.broken[f"GET /bot-orchestration/{name}/status"] = status
+        runtime = self.stand.open()
+        told = {id_: one.enabled for id_, one in (await runtime.read()).items()}
+        assert told == {STRATEGY: True, "two": None, f"{RUNTIME}/foreign": None}
+        self.api.broken.clear()
+        await disable(runtime, "two")
+        assert self.api.bots["mm-2"].container == "exited"
+
+    async def test_one_that_could_not_be_looked_at_is_not_started(self):
+        self.stand.wanted["two"] = strategy("two", bot="mm-2")
+        self.api.add("mm-2", files={"x": PMM})
+        self.api.broken["GET /bot-orchestration/mm-2/status"] = 500
+        runtime = self.stand.open()
+        assert await on(runtime, "two") is False  # its container has ended
+        self.api.broken.clear()
+        act = runtime.enable("two", parameters(bot="mm-2"), connection=CONNECTION, token=1)
+        assert (await failure(act)).kind is Kind.WRONG_BOT
+        assert self.api.acts == []
+
+    async def test_where_it_can_tell_of_none_of_ours_it_was_not_read(self):
+        self.api.run(self.api.add("foreign", files={"x": PMM}))
+        self.api.broken["GET /bot-orchestration/mm-1/status"] = 500
+        assert (await failure(self.stand.open().read())).kind is Kind.REFUSED
 
     async def test_other_bots_are_reported_and_left_alone(self):
         for name in ("foreign", "asleep"):
@@ -513,6 +549,24 @@ class TestDisabling:
         self.bot.winds = 48
         await disable(self.runtime)
         assert (self.bot.left, self.stand.waited < ACT_SECONDS - 30) == (False, True)
+
+    async def test_however_slowly_the_server_answers_the_container_is_ended_in_time(self, monkeypatch):
+        assert hummingbot.WIND_SECONDS < ACT_SECONDS - 30
+        monkeypatch.setattr(hummingbot, "WIND_SECONDS", 0.05)
+        self.stand.stuck = True
+        await disable(self.runtime)
+        assert self.bot.container == "exited"
+
+    async def test_of_two_bots_one_that_cannot_be_stopped_does_not_keep_the_other_on(self):
+        """git moved the strategy to another bot, which somebody started past this tool."""
+        other = self.api.add("mm-2", files={"x": PMM})
+        self.api.run(other)
+        self.stand.name({"bot": "mm-2"})
+        self.stand.enabled = {STRATEGY: item(STRATEGY, bot="mm-1")}
+        self.bot.sturdy = True
+        failed = await failure(disable(self.stand.open()))
+        assert ("mm-1 did not end" in failed.message, failed.untouched) == (True, False)
+        assert other.container == "exited"
 
     async def test_answers_that_are_lost_are_looked_after(self):
         self.stand.wire.trouble = "lost"

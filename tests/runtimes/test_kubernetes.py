@@ -222,6 +222,16 @@ class TestReading:
         await runtime.disable("two", token=1, how=OnDisable.STOP)
         assert api.acts == [("two", 0)]
 
+    async def test_of_two_workloads_one_that_may_not_be_scaled_does_not_keep_the_other_on(self, stand, api):
+        """git moved the strategy to another workload, which somebody started past this tool."""
+        api.add("deployments", "two").settle(1)
+        stand.enabled = {STRATEGY: item(STRATEGY, stand.workload)}
+        stand.wanted = {STRATEGY: strategy(STRATEGY, "deployment/two")}
+        api.forbidden = {"bot"}
+        failed = await failure(stand.open().disable(STRATEGY, token=1, how=OnDisable.STOP))
+        assert (failed.status, failed.untouched) == (403, False)
+        assert api.acts == [("two", 0)]
+
     async def test_where_none_may_be_read_the_error_says_what_to_grant(self, stand, api):
         api.granted = frozenset()
         failed = await failure(stand.open().read())
