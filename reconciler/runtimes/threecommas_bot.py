@@ -78,6 +78,10 @@ _LINEAR: Final = re.compile(r"[A-Z0-9]+/([A-Z0-9]+):\1")
 _UP: Final = Context(prec=60, rounding=ROUND_CEILING)
 _CENTS: Final = Decimal("1e-8")
 _MOST: Final = Decimal(10) ** 30
+_LEAST: Final = 1 / _MOST
+
+#: To so much a ratio of two orders is told.
+_RATIO: Final = Decimal("0.0001")
 
 #: Additions to a position that are believed; 3Commas allows two hundred.
 _ADDITIONS: Final = 1000
@@ -223,7 +227,7 @@ def _exactly(told: Fields, name: str, value: object) -> Decimal:
             number = Decimal(str(value))
         except InvalidOperation:
             return told.refuse(f"has no number `{name}`")
-        if number.is_finite() and 0 <= number < _MOST:
+        if number.is_finite() and (number == 0 or _LEAST < number < _MOST):
             return number
     return told.refuse(f"has no number `{name}`")
 
@@ -276,23 +280,43 @@ def _most(told: Fields, custom: Sequence[tuple[Decimal, Decimal]]) -> Decimal | 
 
 
 def _averaging(told: Fields, custom: Sequence[tuple[Decimal, Decimal]]) -> Averaging:
-    """How it adds to a position: its smallest step, and the largest of one addition over the last."""
+    """How it adds to a position: its smallest step, and the largest of one order over the last.
+
+    The first addition follows the base order, which may be a small part of it.
+    """
     if custom:
-        return _custom_averaging(sorted(custom))
+        return _custom_averaging(told, sorted(custom))
     additions, step = _additions(told), _decimal(told, "safety_order_step_percentage")
+    growth = [_decimal(told, "martingale_volume_coefficient").normalize()] if additions > 1 else []
     with localcontext(_UP):
         factor = min(_decimal(told, "martingale_step_coefficient"), Decimal(1))
         narrows = factor ** (additions - 1) if additions > 1 else Decimal(1)
+        if additions:
+            growth += _first_growth(told, _decimal(told, "safety_order_volume"))
         return Averaging(
             additions=additions,
             step=(step * narrows).normalize(),
-            multiplier=_decimal(told, "martingale_volume_coefficient").normalize(),
+            multiplier=max(growth, default=Decimal(1)),
         )
 
 
-def _custom_averaging(steps: Sequence[tuple[Decimal, Decimal]]) -> Averaging:
+def _custom_averaging(told: Fields, steps: Sequence[tuple[Decimal, Decimal]]) -> Averaging:
     with localcontext(_UP):
         moves, sizes = zip(*steps, strict=True)
         gaps = [after - before for before, after in pairwise((Decimal(0), *moves))]
-        growth = [after / before for before, after in pairwise(sizes) if before]
+        growth = [_ratio(after, before) for before, after in pairwise(sizes)]
+        growth += _first_growth(told, sizes[0])
     return Averaging(additions=len(steps), step=min(gaps), multiplier=max(growth, default=Decimal(1)))
+
+
+def _first_growth(told: Fields, first: Decimal) -> list[Decimal]:
+    """The first addition over the base order; nothing where the two are in different units."""
+    same = told.answer.get("base_order_volume_type") == told.answer.get("safety_order_volume_type")
+    return [_ratio(first, _decimal(told, "base_order_volume"))] if same else []
+
+
+def _ratio(after: Decimal, before: Decimal) -> Decimal:
+    """One order over the one before it, rounded up; as much as nobody allows where there was none before."""
+    if not before:
+        return _MOST if after else Decimal(0)
+    return min(after / before, _MOST).quantize(_RATIO).normalize()

@@ -215,9 +215,16 @@ class TestWhatItTells:
         [
             ({"martingale_step_coefficient": "4.0"}, (3, "2", "1.5")),
             ({"martingale_step_coefficient": "0.5"}, (3, "0.5", "1.5")),
-            ({"martingale_step_coefficient": "0.5", "max_safety_orders": 0}, (0, "2", "1.5")),
+            ({"martingale_step_coefficient": "0.5", "max_safety_orders": 0}, (0, "2", "1")),
+            ({"max_safety_orders": 1}, (1, "2", "1")),
+            ({"base_order_volume": "0.3"}, (3, "2", "66.6667")),
+            ({"base_order_volume": "0"}, (3, "2", "1e30")),
+            ({"base_order_volume": "0", "safety_order_volume": 0}, (3, "2", "1.5")),
+            ({"base_order_volume": "1", "base_order_volume_type": "percent"}, (3, "2", "1.5")),
+            ({"safety_order_volume": "1", "martingale_volume_coefficient": "0.7"}, (3, "2", "0.7")),
             ({"custom_safety_steps": CUSTOM}, (3, "1", "2.5")),
-            ({"custom_safety_steps": [{"deviation": "1.5", "size": 10}]}, (1, "1.5", "1")),
+            ({"custom_safety_steps": CUSTOM, "base_order_volume": "2"}, (3, "1", "5")),
+            ({"custom_safety_steps": [{"deviation": "1.5", "size": 10}]}, (1, "1.5", "0.5")),
         ],
     )
     async def test_of_how_it_averages(self, stand, user, change, expected):
@@ -245,6 +252,7 @@ class TestWhatItTells:
             ("base_order_volume", "many"),
             ("safety_order_volume", "-1"),
             ("martingale_volume_coefficient", "1e99"),
+            ("base_order_volume", "1e-999999"),
             ("safety_order_step_percentage", True),
             ("custom_safety_steps", "none"),
             ("custom_safety_steps", ["none"]),
