@@ -19,6 +19,7 @@ from reconciler.model.errors import RuntimeFailed
 from reconciler.model.plan import RunningStrategy
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.taking import Parameter, Takes, Taking
+from reconciler.runtimes.each import each
 from reconciler.runtimes.fields import Fields
 from reconciler.runtimes.interface import Opening, RuntimeType
 from reconciler.runtimes.threecommas_api import Api, Mode
@@ -38,6 +39,9 @@ TAKES: Final[Takes] = MappingProxyType(
         Taking.COMPARED,
     )
 )
+
+#: Statuses from here on say that the server itself is in trouble.
+_BROKEN: Final = 500
 
 Positions: TypeAlias = Mapping[int, tuple[str, ...]] | None
 """The pairs of open deals by bot, as 3Commas spells them; ``None`` where they cannot be told."""
@@ -80,8 +84,15 @@ class ThreeCommas:
         self._enabled_by_us = opening.enabled
         self._mode = Mode.PAPER if spec.mode is Money.DRY_RUN else Mode.REAL
         url = spec.url or ""
-        self._api = Api(url, opening.credentials, timeout=opening.timeout, pace=pace or pace_of(url))
+        self._api = Api(
+            url,
+            opening.credentials,
+            timeout=opening.timeout,
+            pace=pace or pace_of(url),
+            sleep=opening.sleep,
+        )
         self._holders = _holders(opening)
+        self._on: dict[int, Mode] = {}
         self._judged: dict[int, tuple[object, ...] | None] = {}
         self._wallets: dict[int, Wallet | None] = {}
         self._positions: dict[Mode, Positions] = {}
@@ -98,6 +109,7 @@ class ThreeCommas:
         held: dict[str, RunningStrategy] = {}
         for bot, one in sorted(seen.items()):
             self._judged.setdefault(bot, one.bot.judged if one.bot else None)
+            self._note(bot, one)
             _join(held, self._running(one, self._holders[bot]))
         for bot in sorted(listed.keys() - seen.keys()):
             if listed[bot].flag("is_enabled"):
@@ -127,7 +139,7 @@ class ThreeCommas:
                 f"bot {bot} trades on an account of which nobody knows here on which exchange it is: nothing "
                 "can be compared with its key",
             )
-        await self._switch(seen, on=True)
+        await self._switch(bot, seen.mode, on=True)
 
     async def change(
         self, strategy: str, parameters: Mapping[str, Any], *, connection: str, token: int
@@ -150,19 +162,34 @@ class ThreeCommas:
             )
 
     async def disable(self, strategy: str, *, token: int, how: OnDisable) -> None:
-        """Keep all that is its own from starting deals; those that are open go on. It knows no other way."""
+        """Keep all that is its own from starting deals; those that are open go on. It knows no other way.
+
+        A bot that was on when it was last read is told so at once: no trouble with looking keeps it on.
+        """
         del token, how
         mine = sorted(bot for bot, holder in self._holders.items() if holder == strategy)
         if not mine:
             raise failed(Kind.WRONG_BOT, f"nobody knows any more which bot {strategy} was")
-        for bot in mine:
-            seen = await self._find(bot, most=None)
-            if seen is not None and seen.enabled:
-                await self._switch(seen, on=False)
+        await each(self._stop(bot) for bot in mine)
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._api.close()
+
+    async def _stop(self, bot: int) -> None:
+        mode = self._on.pop(bot, None)
+        if mode is None:
+            seen = await self._find(bot, most=None)
+            mode = seen.mode if seen is not None and seen.enabled else None
+        if mode is not None:
+            await self._switch(bot, mode, on=False)
+
+    def _note(self, bot: int, seen: _Seen) -> None:
+        """Remember which bots are on, and in which world."""
+        if seen.enabled:
+            self._on[bot] = seen.mode
+        else:
+            self._on.pop(bot, None)
 
     async def _known(self, listed: Mapping[int, Fields]) -> dict[int, _Seen]:
         """Every named bot that is there. One that the list does not have is asked for by itself."""
@@ -185,8 +212,17 @@ class ThreeCommas:
         for one in seen.values():
             account = one.bot.account if one.bot else None
             if account is not None and account not in self._wallets:
-                told = await self._api.account(account, one.mode)
-                self._wallets[account] = _understood(told)
+                self._wallets[account] = await self._account(account, one.mode)
+
+    async def _account(self, account: int, mode: Mode) -> Wallet | None:
+        """An account. One that 3Commas itself cannot tell of hides none of the others."""
+        try:
+            told = await self._api.account(account, mode)
+            return Wallet.of(told) if told is not None else None
+        except RuntimeFailed as error:
+            if error.kind is Kind.UNEXPECTED_ANSWER or (error.status or 0) >= _BROKEN:
+                return None
+            raise
 
     async def _learn_positions(self, seen: Mapping[int, _Seen]) -> None:
         open_ = {one.mode for one in seen.values() if one.bot and one.bot.deals}
@@ -243,13 +279,13 @@ class ThreeCommas:
         wallet = self._wallets.get(bot.account)
         return wallet if wallet is not None and wallet.known else None
 
-    async def _switch(self, seen: _Seen, *, on: bool) -> None:
+    async def _switch(self, bot: int, mode: Mode, *, on: bool) -> None:
         """Enable or disable it. What it then says of itself has to be what it was told."""
-        told = await self._api.switch(seen.id, seen.mode, on=on)
+        told = await self._api.switch(bot, mode, on=on)
         with _in_doubt():
-            if identity(told, "id") != seen.id or told.flag("is_enabled") is not on:
+            if identity(told, "id") != bot or told.flag("is_enabled") is not on:
                 did = "enable" if on else "disable"
-                raise failed(Kind.REFUSED, f"3Commas took the order to {did} bot {seen.id}, and did not")
+                raise failed(Kind.REFUSED, f"3Commas took the order to {did} bot {bot}, and did not")
 
 
 @contextmanager
@@ -283,13 +319,6 @@ def _join(held: dict[str, RunningStrategy], one: RunningStrategy) -> None:
     before = held.get(one.id)
     if before is None or (one.enabled is not False and before.enabled is not True):
         held[one.id] = one
-
-
-def _understood(told: Fields | None) -> Wallet | None:
-    try:
-        return Wallet.of(told) if told is not None else None
-    except RuntimeFailed:
-        return None
 
 
 def _bot_id(parameters: Mapping[str, Any]) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -55,17 +55,26 @@ def signer(secret: Secret) -> Sign:
 
 
 class Api:
-    """The calls that a driver needs. ``pace`` is shared by all that ask the same url.
+    """The calls that a driver needs. ``pace`` is shared by all that ask the same host.
 
     Looking is tried up to three times where nothing answers; what acts is sent exactly once. Each raises
     ``RuntimeFailed``, in which nothing stands that 3Commas said.
     """
 
-    def __init__(self, url: str, credentials: Mapping[str, Secret], *, timeout: float, pace: Pace) -> None:
+    def __init__(
+        self,
+        url: str,
+        credentials: Mapping[str, Secret],
+        *,
+        timeout: float,
+        pace: Pace,
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
         self._base = urlsplit(url).path
         self._http = Http(url, timeout=timeout)
         self._credentials = credentials
         self._pace = pace
+        self._sleep = sleep
         self._sign: Sign | None = None
 
     async def bots(self, mode: Mode) -> tuple[Fields, ...]:
@@ -87,7 +96,10 @@ class Api:
         return found if whole else None
 
     async def switch(self, bot: int, mode: Mode, *, on: bool) -> Fields:
-        """Enable or disable a DCA bot; the bot as 3Commas then says it is. Stopping waits for no limit."""
+        """Enable or disable a DCA bot; the bot as 3Commas then says it is.
+
+        Stopping waits for no limit of ours, and for that of 3Commas no longer than it has to.
+        """
         path = f"/ver1/bots/{bot}/{'enable' if on else 'disable'}"
         answer = await self._send("POST", path, mode, most=STARTS if on else None)
         return Fields.of(f"POST {path}", answer, untouched=False)
@@ -125,6 +137,8 @@ class Api:
 
     async def _send(self, method: str, path: str, mode: Mode, *, most: int | None, group: str = "") -> Any:  # noqa: ANN401 - JSON
         headers = self._signed(path, mode)
+        while most is None and (pause := self._pace.wait()) > 0:
+            await self._sleep(pause)
         self._pace.take(f"{method} {path.partition('?')[0]}", most=most, group=group)
         try:
             return await self._http.send(

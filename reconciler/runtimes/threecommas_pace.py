@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import urlsplit
 
 from reconciler.model.errors import RuntimeFailed
 from reconciler.model.runtime_kinds import RUNTIME_KINDS
@@ -19,6 +20,12 @@ READS: Final = 90
 
 STARTS: Final = 60
 """Requests of the last minute after which nothing more is started: the rest is for looking and stopping."""
+
+STOPS: Final = 98
+"""Requests of the last minute after which even a stop waits, until some of them are older: one too many,
+and nothing could be stopped for five minutes. Two less than 100, as they do not arrive as they left."""
+
+_MINUTE: Final = 60.0
 
 #: Seconds for which nothing is sent after a refusal of that status: that of 429 is documented; the shortest
 #: ban of an address has two minutes, and bans grow with every request that is sent all the same.
@@ -33,6 +40,12 @@ class Pace:
         self._sent: deque[float] = deque()
         self._until: dict[str, float] = {}
 
+    def wait(self) -> float:
+        """Seconds until one more request is surely within the limit of 3Commas."""
+        now = self._clock()
+        self._forget(now)
+        return self._sent[-STOPS] + _MINUTE - now if len(self._sent) >= STOPS else 0.0
+
     def take(self, call: str, *, most: int | None, group: str = "") -> None:
         """Count a request that is about to be sent. Raise ``RuntimeFailed`` for one that must not be."""
         now = self._clock()
@@ -43,8 +56,7 @@ class Pace:
                 f"{call} was not sent: 3Commas refused too many requests, and more of them before "
                 f"{rest:.0f} s have passed would have this address banned",
             )
-        while self._sent and self._sent[0] <= now - 60:
-            self._sent.popleft()
+        self._forget(now)
         if most is not None and len(self._sent) >= most:
             raise failed(
                 Kind.REFUSED,
@@ -52,6 +64,10 @@ class Pace:
                 "bans who sends more than 100; run again in a minute",
             )
         self._sent.append(now)
+
+    def _forget(self, now: float) -> None:
+        while self._sent and self._sent[0] <= now - _MINUTE:
+            self._sent.popleft()
 
     def refused(self, status: int, group: str = "") -> None:
         """Rest after a refusal for too many requests; of one group of calls where its limit is its own."""
@@ -64,8 +80,12 @@ _PACES: Final[dict[str, Pace]] = {}
 
 
 def pace_of(url: str) -> Pace:
-    """The pace of everything that this process asks of ``url``: a pass must know of those before it."""
-    return _PACES.setdefault(url, Pace())
+    """The pace of everything that this process asks of the host in ``url``, however that is spelt.
+
+    A pass must know of those before it, and two runtimes of one user share what that user may send.
+    """
+    parts = urlsplit(url)
+    return _PACES.setdefault(f"{parts.hostname}:{parts.port or 443}", Pace())
 
 
 def failed(kind: Kind, message: str, *, untouched: bool = True, hint: str = "") -> RuntimeFailed:

@@ -22,7 +22,7 @@ from reconciler.runtimes.registry import TYPES
 from reconciler.runtimes.threecommas import ThreeCommas
 from reconciler.runtimes.threecommas_api import signer
 from reconciler.runtimes.threecommas_bot import symbol
-from reconciler.runtimes.threecommas_pace import READS, STARTS, Pace, pace_of
+from reconciler.runtimes.threecommas_pace import READS, STARTS, STOPS, Pace, pace_of
 
 MARK = Mark(file="connections.yaml", line=9)
 HOW = OnDisable.STOP_ENTRIES
@@ -74,9 +74,13 @@ class Desk:
             enabled=self.enabled,
             credentials={"api_key": Secret(self.api_key), "secret": Secret(secret)},
             timeout=0.2,
+            sleep=self.sleep,
         )
         self.opened.append(ThreeCommas(opening, self.pace))
         return self.opened[-1]
+
+    async def sleep(self, seconds: float) -> None:
+        self.user.now += seconds
 
     def start_by_hand(self) -> None:
         self.user.bots[BOT]["is_enabled"] = True
@@ -450,6 +454,75 @@ async def test_disabling_leaves_deals_alone(stand, user):
     assert {one for one in user.asked if not one.startswith("GET")} == {f"POST /ver1/bots/{BOT}/disable"}
 
 
+class TestStopping:
+    """Nothing that is not the bot itself keeps it on."""
+
+    async def test_one_that_was_read_as_on_is_told_at_once(self, stand, user, wire):
+        stand.start_by_hand()
+        runtime = stand.open()
+        await runtime.read()
+        user.asked.clear()
+        answers(wire, user, "/show", 500)
+        await runtime.disable(STRATEGY, token=1, how=HOW)
+        assert user.asked == [f"POST /ver1/bots/{BOT}/disable"]
+
+    async def test_one_that_was_started_since_it_was_read_is_looked_at(self, stand, user):
+        runtime = stand.open()
+        await runtime.read()
+        stand.start_by_hand()
+        await runtime.disable(STRATEGY, token=1, how=HOW)
+        assert user.acts == [f"disable {BOT}"]
+
+    async def test_an_order_that_was_not_followed_is_given_again(self, stand, user):
+        stand.start_by_hand()
+        runtime = stand.open()
+        await runtime.read()
+        user.drops = True
+        assert not (await failure(runtime.disable(STRATEGY, token=1, how=HOW))).untouched
+        user.drops = False
+        await runtime.disable(STRATEGY, token=1, how=HOW)
+        assert user.acts == 2 * [f"disable {BOT}"]
+
+    async def test_of_two_bots_one_that_cannot_be_stopped_does_not_keep_the_other_on(self, stand, user, wire):
+        """git moved the strategy to another bot, which somebody started past this tool."""
+        user.bots[OTHER] = fake.bot(OTHER, is_enabled=True)
+        stand.wanted, stand.enabled = {STRATEGY: strategy(bot=OTHER)}, {STRATEGY: item()}
+        stand.start_by_hand()
+        runtime = stand.open()
+        await runtime.read()
+        answers(wire, user, f"/{BOT}/disable", 403)
+        failed = await failure(runtime.disable(STRATEGY, token=1, how=HOW))
+        assert (failed.kind, failed.status, failed.untouched) == (Kind.REFUSED, 403, False)
+        assert user.acts == [f"disable {OTHER}"]
+
+    async def test_any_number_is_stopped_as_fast_as_3commas_allows_and_never_refused(self, stand, user):
+        """A key of 150 bots fails: one request too many would leave the rest on for five minutes."""
+        ids = range(BOT, BOT + 150)
+        user.bots = {id_: fake.bot(id_, is_enabled=True) for id_ in ids}
+        stand.wanted = {f"s{id_}": strategy(f"s{id_}", id_) for id_ in ids}
+        runtime = stand.open()
+        await runtime.read()
+        for id_ in ids:
+            await runtime.disable(f"s{id_}", token=1, how=HOW)
+        assert not any(one["is_enabled"] for one in user.bots.values())
+        assert (user.restricted, user.banned) == (0, 0)
+        assert user.now <= 61
+
+    @pytest.mark.parametrize("status", [500, 503])
+    async def test_an_account_that_3commas_cannot_tell_of_hides_no_other_bot(self, stand, user, wire, status):
+        user.accounts[7] = fake.account(7)
+        user.bots[OTHER] = fake.bot(OTHER, account_id=7, is_enabled=True)
+        stand.wanted["other"] = strategy("other", OTHER)
+        stand.start_by_hand()
+        answers(wire, user, "/accounts/7", status)
+        runtime = stand.open()
+        held = await runtime.read()
+        assert (held[STRATEGY].enabled, held["other"].enabled) == (True, None)
+        for name in (STRATEGY, "other"):
+            await runtime.disable(name, token=1, how=HOW)
+        assert not any(one["is_enabled"] for one in user.bots.values())
+
+
 class TestPermissions:
     async def test_a_token_that_may_only_read_starts_and_stops_nothing_and_is_told_why(self, stand, user):
         user.granted = fake.GRANTED - {"BOTS_WRITE"}
@@ -568,8 +641,22 @@ class TestPace:
         assert STRATEGY in await stand.open().read()
 
     def test_one_pace_for_all_that_ask_one_url(self):
-        assert pace_of("https://a.example") is pace_of("https://a.example")
-        assert pace_of("https://a.example") is not pace_of("https://b.example")
+        one = pace_of("https://a.example/public/api")
+        for same in ("https://a.example/public/api/", "https://A.example:443", "https://a.example"):
+            assert pace_of(same) is one
+        for other in ("https://b.example/public/api", "https://a.example:8443/public/api"):
+            assert pace_of(other) is not one
+
+    def test_a_stop_waits_exactly_until_one_more_is_allowed(self):
+        now = [0.0]
+        pace = Pace(lambda: now[0])
+        for tenth in range(STOPS):
+            now[0] = tenth / 10
+            assert pace.wait() == 0
+            pace.take("POST x", most=None)
+        assert pace.wait() == pytest.approx(60 - now[0])
+        now[0] += pace.wait()
+        assert pace.wait() == 0
 
 
 class TestWhichStrategy:
