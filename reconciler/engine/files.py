@@ -67,15 +67,21 @@ def _placed(desired: Desired) -> Iterator[tuple[Strategy, RuntimeSpec]]:
             yield strategy, desired.runtimes[strategy.runtime]
 
 
+def _system(runtime: RuntimeSpec) -> tuple[str, str]:
+    """The system behind a runtime, as far as the files tell: two runtimes of one url are the same one."""
+    return (runtime.type, runtime.url.lower() if runtime.url else runtime.id)
+
+
 def _crowds(desired: Desired) -> Iterator[Problem]:
     """A second strategy where a runtime is one bot: which of the two does it run?"""
-    first: dict[str, str] = {}
+    first: dict[tuple[str, str], str] = {}
     for strategy, runtime in _placed(desired):
-        if TYPES[runtime.type].single and first.setdefault(runtime.id, strategy.id) != strategy.id:
+        system = _system(runtime)
+        if TYPES[runtime.type].single and first.setdefault(system, strategy.id) != strategy.id:
             yield Problem(
                 mark=strategy.marks.get("runtime", strategy.mark),
                 code="runtime-runs-one",
-                message=f"{runtime.id} is one {runtime.type} bot, and {first[runtime.id]} is what it runs",
+                message=f"{runtime.id} is one {runtime.type} bot, and {first[system]} is what it runs",
                 fix="give each strategy a bot of its own, with its own entry under `runtimes`",
             )
 
@@ -96,7 +102,7 @@ def _settings(desired: Desired) -> Iterator[Problem]:
 
 def _places(desired: Desired) -> Iterator[Problem]:
     """Strategies that do not say which bot they are, or are the same one as another."""
-    taken: dict[tuple[str, str], str] = {}
+    taken: dict[tuple[str, ...], str] = {}
     for strategy, runtime in _placed(desired):
         place, mark = TYPES[runtime.type].place, strategy.marks.get("settings", strategy.mark)
         if place is None:
@@ -111,11 +117,12 @@ def _places(desired: Desired) -> Iterator[Problem]:
                 fix=f"docs/runtimes/{runtime.type}.md shows how",
             )
             continue
-        if taken.setdefault((runtime.id, told), strategy.id) != strategy.id:
+        key = (*_system(runtime), told)
+        if taken.setdefault(key, strategy.id) != strategy.id:
             yield Problem(
                 mark=mark,
                 code="bot-taken",
-                message=f"{told} already is {taken[runtime.id, told]}: which of the two does it run?",
+                message=f"{told} already is {taken[key]}: which of the two does it run?",
                 fix="give each strategy a bot of its own",
             )
 

@@ -339,14 +339,18 @@ def _named(parameters: Mapping[str, Any]) -> int:
 
 
 def place(spec: RuntimeSpec, parameters: Mapping[str, Any]) -> str:
-    """Which bot a strategy is. Raise ``ValueError`` where it names none, or an account that is none."""
+    """Which bot of 3Commas a strategy is: no two users have one of the same number.
+
+    Raise ``ValueError`` where it names none, or an account that is none.
+    """
+    del spec
     bot = _bot_id(parameters)
     if bot is None:
         raise ValueError("`settings.bot_id` must be the number of a DCA bot in 3Commas")
     settings = parameters["settings"]
     if "account_id" in settings and not _is_id(settings["account_id"]):
         raise ValueError("`settings.account_id` must be the number of an account in 3Commas")
-    return f"bot {bot} of {spec.id}"
+    return f"the DCA bot {bot} of 3Commas"
 
 
 TYPE: Final = RuntimeType(

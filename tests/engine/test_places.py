@@ -130,6 +130,52 @@ def bots(load, tmp_path):
     return work
 
 
+@pytest.fixture
+def doors(load, tmp_path):
+    """Have the two strategies be in two runtimes, each with its own url."""
+
+    def work(kind, urls, settings):
+        load({"workload": "deployment/a"}, {"workload": "deployment/b"})
+        path = tmp_path / "connections.yaml"
+        document = json.loads(path.read_text())
+        names = ("k8s", "second")
+        document["runtimes"] = {}
+        for name, url in zip(names, urls, strict=True):
+            (tmp_path / "secrets" / f"{name}.sops.yaml").touch()
+            secret = f"secrets/{name}.sops.yaml"
+            document["runtimes"][name] = {"type": kind, "url": url, "credentials": secret}
+        for strategy, name in zip(("one", "two"), names, strict=True):
+            document["strategies"][strategy] |= {"runtime": name, "settings": settings}
+        path.write_text(json.dumps(document, indent=1))
+        return read([str(path)])
+
+    return work
+
+
+HERE, THERE = "http://localhost:8080", "http://localhost:8081"
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "code"),
+    [
+        ("3commas", {"bot_id": 1}, "bot-taken"),
+        ("hummingbot", {"bot": "mm-1"}, "bot-taken"),
+        ("freqtrade", {}, "runtime-runs-one"),
+    ],
+)
+@pytest.mark.parametrize("second", [HERE, "http://LocalHost:8080"])
+def test_one_bot_through_two_runtimes_of_the_same_url_is_one_bot(doors, kind, settings, code, second):
+    """Each pass would stop it for the one that is off, and start it for the other."""
+    with pytest.raises(ConfigError) as caught:
+        doors(kind, (HERE, second), settings)
+    assert problems(caught) == [code]
+    assert len(doors(kind, (HERE, THERE), settings).strategies) == 2
+
+
+def test_a_receiver_may_stand_for_many_runtimes(doors):
+    assert len(doors("webhook", (HERE, HERE), {}).strategies) == 2
+
+
 def test_bots_of_3commas_are_named_by_their_numbers(bots):
     assert len(bots({"bot_id": 1, "account_id": 7, "strategy": "x"}, {"bot_id": 2}).strategies) == 2
 
