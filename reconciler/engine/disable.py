@@ -30,9 +30,19 @@ _ALTOGETHER: Final = (
 async def disable(runtime: Runtime, action: Action, *, token: int) -> str:
     """Disable it as planned; in words what was done instead, where something was.
 
-    A stop for safety that cannot be of entries alone is one altogether.
+    What is to be closed first has its entries stopped at once. Only then it is looked at, since one that
+    opens positions could do so between a look and a stop.
     """
-    how = await _how_now(runtime, action)
+    if action.how is not OnDisable.CLOSE_FIRST_MANUAL:
+        return await _told(runtime, action, action.how or OnDisable.STOP, token)
+    told = "" if action.paused else await _told(runtime, action, OnDisable.STOP_ENTRIES, token)
+    if not told and action.open_positions == () and await _holds_nothing(runtime, action.strategy):
+        await runtime.disable(action.strategy, token=token, how=OnDisable.STOP)
+    return told
+
+
+async def _told(runtime: Runtime, action: Action, how: OnDisable, token: int) -> str:
+    """Tell it ``how``. A stop for safety that cannot be of entries alone is one altogether."""
     try:
         await runtime.disable(action.strategy, token=token, how=how)
     except RuntimeFailed as error:
@@ -44,18 +54,10 @@ async def disable(runtime: Runtime, action: Action, *, token: int) -> str:
     return ""
 
 
-async def _how_now(runtime: Runtime, action: Action) -> OnDisable:
-    """What to tell the runtime: what must be closed first is stopped only where nothing is open right now.
-
-    Only what the plan found to hold nothing is looked at again, so that no other stop waits for a look.
-    """
-    if action.how is not OnDisable.CLOSE_FIRST_MANUAL:
-        return action.how or OnDisable.STOP
-    if action.open_positions != ():
-        return OnDisable.STOP_ENTRIES
+async def _holds_nothing(runtime: Runtime, strategy: str) -> bool:
+    """Whether the runtime says right now that nothing is open. Only what the plan found empty is asked."""
     try:
         async with asyncio.timeout(READ_SECONDS):
-            held = open_positions((await runtime.read()).get(action.strategy))
+            return open_positions((await runtime.read()).get(strategy)) == ()
     except Exception:  # noqa: BLE001 - a runtime may raise anything; then nobody knows what is open
-        held = None
-    return OnDisable.STOP if held == () else OnDisable.STOP_ENTRIES
+        return False

@@ -48,7 +48,10 @@ MARK = Mark(file="connections.yaml", line=1)
 
 @dataclass
 class Trader:
-    """A bot that tells what is open, or does not. ``told``: what it was told, while what was open."""
+    """A bot that tells what is open, or does not. ``told``: what it was told, while what was open.
+
+    ``opens``: it opens one more position just before it hears that it has to stop.
+    """
 
     state: str = "stopped"
     holds: tuple[str, ...] = ()
@@ -58,8 +61,6 @@ class Trader:
     told: list[tuple[OnDisable, tuple[str, ...] | None]] = field(default_factory=list)
 
     async def read(self):
-        if self.opens and self.state == "running":  # a position that was opened since the plan looked
-            self.holds, self.opens = ("NEW/USDT",), False
         bot = Bot(open_positions=self.holds if self.tells else None)
         enabled, paused = self.state == "running", self.state == "paused"
         return {"grid": RunningStrategy(id="grid", enabled=enabled, parameters=None, bot=bot, paused=paused)}
@@ -68,6 +69,8 @@ class Trader:
         self.state = "running"
 
     async def disable(self, strategy, *, token, how):
+        if self.opens and self.state == "running":
+            self.holds, self.opens = ("NEW/USDT",), False
         self.told.append((how, self.holds if self.tells else None))
         if self.refuses and how is ENTRIES:
             raise RuntimeFailed("it cannot", kind=self.refuses, untouched=True)
@@ -198,7 +201,7 @@ def test_it_is_stopped_only_while_nothing_is_open_and_its_entries_at_once(moment
             else:  # invariant 9
                 assert bot.state == before
             assert (await desk.plan(wanted, verdict))[0].changes == ()  # invariant 10
-        bot.holds, bot.tells = (), True
+        bot.holds, bot.tells, bot.opens = (), True, False
         touched = "grid" in desk.store.inventory()
         await desk.converge(None)
         assert not touched or bot.state == "stopped"
