@@ -166,6 +166,13 @@ class TestCloseFirst:
         assert (CHECK in found["live"].checks) == (kind == "blocked")
         assert found["paper"].kind == ("hold" if paused and kind == "blocked" else "disable")
 
+    @pytest.mark.parametrize("positions", [("A/X",), None])
+    def test_what_has_stopped_altogether_keeps_it_from_moving_no_longer(self, make, positions):
+        """Whatever it left open: nobody there manages it, so there is nothing to wait for."""
+        files = desired(make, make.strategy(runtime="live"), policy=CLOSE)
+        plan = planned(make, files, held(False, positions), inventory=[make.item("grid")])
+        assert [(action.runtime, action.kind) for action in plan.actions] == [("live", "enable")]
+
     def test_one_that_git_wants_again_starts_from_where_it_is(self, make):
         files = desired(make, make.strategy(**CLOSES))
         assert only(planned(make, files, held(False, ("A/X",), paused=True))).kind == "enable"
