@@ -24,6 +24,9 @@ _Answered: TypeAlias = Sequence[tuple[Call, Mapping[str, Any], Json]]
 #: So many rows are read whatever they are of: they show that ccxt understands the list.
 _WITNESSES: Final = 20
 
+MOST: Final = 10_000
+"""Rows that a list may have: three times as many as the longest has, and no more than a second of ccxt."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
@@ -44,7 +47,8 @@ async def listed(
 
     Raises:
         CallFailed: a request failed.
-        ValueError: there is not one market, or there are more pages: no list that anything follows from.
+        ValueError: there is not one market, there are more pages or too many rows: no list that anything
+            follows from.
         Exception: whatever ccxt raises on an answer of another shape.
     """
     names = _names(made, bases)
@@ -84,6 +88,8 @@ def _thinned(body: Json, names: tuple[str, ...]) -> Json:
         return {name: _thinned(value, names) for name, value in body.items()}
     if not isinstance(body, list):
         return body
+    if len(body) > MOST:
+        raise ValueError("the list is longer than any exchange's")
     return [*body[:_WITNESSES], *(row for row in body[_WITNESSES:] if _mentions(row, names))]
 
 

@@ -29,6 +29,14 @@ _Key: TypeAlias = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What a list says of the markets of ``bases``; of all others it says nothing."""
+
+    markets: _List
+    bases: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     """A list of ``bases`` that was asked for ``at`` a time of ``clock`` and ``since`` one of the loop.
 
@@ -39,13 +47,14 @@ class _Asked:
     bases: frozenset[str]
     at: float
     since: float
-    known: _List | None
+    known: _Known | None
 
-    def now(self) -> _List | None:
+    def now(self) -> _Known | None:
         """What it says at this moment."""
         if not self.task.done():
             return self.known
-        return None if self.task.cancelled() else self.task.result()
+        markets = None if self.task.cancelled() else self.task.result()
+        return None if markets is None else _Known(markets=markets, bases=self.bases)
 
 
 class Markets:
@@ -90,8 +99,8 @@ class Markets:
         found: dict[str, bool | None] = {}
         for key, _, pair in _places(exchange, market, pairs):
             asked = self._asked.get(key)
-            known = await _waited(asked, patience) if asked and _base(pair) in asked.bases else None
-            found[pair] = None if known is None else _open(known.get(pair), market)
+            known = await _waited(asked, _base(pair), patience) if asked else None
+            found[pair] = None if known is None else _open(known.markets.get(pair), market)
         return found
 
     async def keep_only(self, exchanges: Collection[str]) -> None:
@@ -122,11 +131,13 @@ def _base(pair: str) -> str:
     return pair.partition("/")[0]
 
 
-async def _waited(asked: _Asked, patience: float) -> _List | None:
+async def _waited(asked: _Asked, base: str, patience: float) -> _Known | None:
+    """The list that tells of ``base``: the one before where that does, else the one that was asked for."""
     left = asked.since + patience - asyncio.get_running_loop().time()
-    if left > 0 and asked.known is None:
+    if left > 0 and base in asked.bases and not (asked.known and base in asked.known.bases):
         await asyncio.wait({asked.task}, timeout=left)
-    return asked.now()
+    known = asked.now()
+    return known if known and base in known.bases else None
 
 
 async def _read(station: Station, listing: Listing, bases: Collection[str]) -> _List | None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reconciler.exchanges import registry
 from reconciler.exchanges.pairs import PairKind, kind_of
 from reconciler.live.client import prototype
-from reconciler.live.listing import listed
+from reconciler.live.listing import MOST, listed
 from reconciler.live.markets import AGAIN_AFTER, HELD_FOR
 from reconciler.live.observatory import Observatory
 from reconciler.live.reading import ObserveOptions
@@ -222,6 +222,18 @@ class TestALoop:
         eye.mexc.clock_offset_ms = int((HELD_FOR + 1) * 1000)
         assert await eye("BTC/USDT") == {"BTC/USDT": True}
 
+    async def test_a_new_pair_is_unknown_while_the_list_that_holds_it_is_on_its_way(self, eye):
+        """The last list was cut down to other currencies: that it lacks this one says nothing."""
+        await eye("BTC/USDT")
+        eye.mexc.faults.paths[LIST] = Faults(delay_ms=3_600_000)
+        eye.watching._options = replace(eye.watching._options, patience=0.0)
+        assert await eye("BTC/USDT", "ETH/USDT") == {"BTC/USDT": True, "ETH/USDT": None}
+
+    async def test_a_new_pair_is_waited_for_as_at_first(self, eye):
+        await eye("BTC/USDT")
+        eye.mexc.faults.paths[LIST] = Faults(delay_ms=50)
+        assert await eye("BTC/USDT", "ETH/USDT") == {"BTC/USDT": True, "ETH/USDT": True}
+
     async def test_nothing_of_an_exchange_is_kept_that_nobody_uses(self, eye):
         before = asyncio.all_tasks()
         eye.mexc.faults.paths[LIST] = Faults(delay_ms=3_600_000)
@@ -240,6 +252,18 @@ async def test_more_pages_than_one_are_no_list():
 
     with pytest.raises(ValueError, match="pages"):
         await listed(prototype(bybit, {}), bybit.listings[PairKind.LINEAR], ask, bases={"BTC"})
+
+
+@pytest.mark.parametrize("body", [[{"symbol": "BTC"}] * (MOST + 1), {"symbols": [[]] * (MOST + 1)}])
+async def test_a_list_longer_than_any_exchanges_is_not_read(body):
+    """Rows cost ccxt a hundred times what they cost to send."""
+    mexc = registry.get("mexc")
+
+    async def ask(call, params):
+        return body
+
+    with pytest.raises(ValueError, match="longer"):
+        await listed(prototype(mexc, {}), mexc.listings[PairKind.SPOT], ask, bases={"BTC"})
 
 
 async def test_a_long_list_gives_what_was_asked_for():
