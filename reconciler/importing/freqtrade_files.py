@@ -18,7 +18,9 @@ from reconciler.model.errors import ConfigError, Mark, Problem
 #: As deep as freqtrade goes before it calls it a loop.
 _LEVELS: Final = 5
 #: Files that include one another sideways grow without ever being deep.
-_FILES: Final = 100
+MOST_FILES: Final = 20
+#: What the next name of the same list could only repeat.
+_HOPELESS: Final = frozenset({"config-loop", "too-many-files"})
 
 _CHAIN: Final = "add_config_files"
 
@@ -47,6 +49,8 @@ class _Loading:
                 node = self._one(name, beside, level, mark)
             except Unreadable as error:
                 self.problems.append(error.problem)
+                if error.problem.code in _HOPELESS:
+                    break
                 continue
             config = Node(node.value, node.mark) if number == 0 else _merged(node, config)
         return config
@@ -54,10 +58,13 @@ class _Loading:
     def _one(self, name: str, beside: Path | None, level: int, mark: Mark) -> Node:
         if name == "-":
             raise unreadable(mark, "standard-input", "standard input is not read", "name the file")
-        if level > _LEVELS or len(self.files) >= _FILES:
+        if level > _LEVELS:
             raise unreadable(
                 mark, "config-loop", f"`{_CHAIN}` leads in a circle", "freqtrade refuses it, too"
             )
+        if len(self.files) >= MOST_FILES:
+            message = f"a bot of more than {MOST_FILES} files is not read"
+            raise unreadable(mark, "too-many-files", message, "put them together")
         path = Path(beside or "", name)
         self.files.append(str(path))
         node = read_json(path)

@@ -70,6 +70,8 @@ class _Import:
     #: Ids of connections by connector, and the connectors that are not taken over.
     connections: dict[str, str] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
+    #: Each is decrypted once: what a key costs to open is chosen by whoever wrote the file.
+    seen: set[str] = field(default_factory=set)
 
     def found(self) -> Found:
         self._verify()
@@ -134,9 +136,10 @@ class _Import:
             self.refused.add(name)
             self._leave(mark, shown, "no exchange with API keys that this tool reads, or a testnet of one")
             return
-        if name in self.connections:
+        if name in self.seen:
             self._wrong(mark, "duplicate-connector", f"{shown} stands in two files", "remove one of them")
             return
+        self.seen.add(name)
         given = self.wishes.connections.get(name)
         usual = f"{self.base}-{slug(name)}"
         if given or (self.password is None and usual in self.wishes.there):
@@ -271,10 +274,9 @@ class _Import:
 
     def _client(self) -> None:
         """The client's own settings: named, and looked at for secrets in clear."""
-        for name in ("conf_client.yml", "conf_fee_overrides.yml"):
-            path = self.folder.keys / name
-            if path.is_file() and (node := self._read(path)):
-                self._leave(node.mark, name, "settings of the client itself stay Hummingbot's")
+        for path in self.folder.client():
+            if node := self._read(path):
+                self._leave(node.mark, path.name, "settings of the client itself stay Hummingbot's")
                 for way, leaf in node.leaves():
                     named = bool(way) and _SECRET_NAME.fullmatch(way[-1])
                     if named and isinstance(leaf.value, str) and not is_placeholder(leaf.value):

@@ -7,7 +7,8 @@ The client has ``conf/connectors`` and, beside it, ``controllers``, ``scripts`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,13 +17,17 @@ from reconciler.model.errors import UsageError
 
 PASSWORD_FILE: Final = ".password_verification"  # noqa: S105 - a file name
 KINDS: Final = ("controllers", "scripts", "strategies")
+_CLIENT: Final = ("conf_client.yml", "conf_fee_overrides.yml")
 _MOST: Final = 1000
 _SUFFIXES: Final = frozenset({".yml", ".yaml"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
-    """``keys`` holds ``connectors``, and ``conf`` the rest. ``account`` is empty for a client's folder."""
+    """``keys`` holds ``connectors``, and ``conf`` the rest. ``account`` is empty for a client's folder.
+
+    Its methods raise ``UsageError`` for a folder that cannot be read.
+    """
 
     root: Path
     keys: Path
@@ -42,11 +47,20 @@ class Folder:
     def verification(self) -> Path | None:
         """The word by which Hummingbot knows its password; hummingbot-api keeps one for all accounts."""
         places = (self.keys, self.keys.parent / "master_account", self.conf)
-        return next((p / PASSWORD_FILE for p in places if (p / PASSWORD_FILE).is_file()), None)
+        return next(iter(_there(place / PASSWORD_FILE for place in places)), None)
+
+    def client(self) -> list[Path]:
+        """The settings of the client itself."""
+        return _there(self.keys / name for name in _CLIENT)
 
 
 def locate(root: Path, *, account: str | None) -> Folder:
     """What kind of folder it is. Raise ``UsageError`` for none, or where an account must be chosen."""
+    with _readable(root):
+        return _located(root, account)
+
+
+def _located(root: Path, account: str | None) -> Folder:
     for bots in (root / "bots", root):
         accounts = sorted(path.parent.name for path in (bots / "credentials").glob("*/connectors"))
         if accounts:
@@ -73,8 +87,28 @@ def _chosen(accounts: list[str], account: str | None) -> str:
     return account
 
 
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        cause = (error.strerror or "unknown cause").lower()
+        raise UsageError(
+            f"{error.filename or folder} cannot be read: {cause}",
+            hint="check the path and its mode; containers often write as another user",
+        ) from None
+
+
+def _there(paths: Iterable[Path]) -> list[Path]:
+    """Those that are files."""
+    found = list(paths)
+    with _readable(found[0].parent):
+        return [path for path in found if path.is_file()]
+
+
 def _files(folder: Path) -> Iterator[Path]:
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    with _readable(folder):
+        found = sorted(folder.iterdir()) if folder.is_dir() else []
     wanted = [path for path in found if path.suffix in _SUFFIXES and not path.name.startswith(".")]
     if len(wanted) > _MOST:
         raise UsageError(f"{folder} holds more than {_MOST} files", hint="name a folder of Hummingbot")

@@ -13,7 +13,7 @@ from json import JSONDecodeError, JSONDecoder
 from pathlib import Path
 from typing import Any, Final
 
-from reconciler.importing.node import DEPTH, Node, Unreadable, unreadable
+from reconciler.importing.node import DEPTH, MOST, Node, Unreadable, unreadable
 from reconciler.importing.reading import Lines, read_text
 
 _SPACE: Final = re.compile(r"(?:[ \t\n\r]++|//[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
@@ -24,6 +24,7 @@ _NO_NUMBERS: Final = ("NaN", "Infinity", "-Infinity", "Inf", "-Inf")
 _STRINGS: Final = JSONDecoder()
 #: More digits than any amount has. Python itself refuses to turn thousands of them into a number.
 _DIGITS: Final = 400
+_DATA: Final = "name the bot's configuration, not its data"
 
 
 def read_json(path: Path) -> Node:
@@ -40,6 +41,7 @@ class _Reader:
     def __init__(self, file: str, text: str) -> None:
         self._text = text
         self._lines = Lines(file, text)
+        self._values = 0
 
     def document(self) -> Node:
         node, at = self._value(self._skip(0), 0)
@@ -60,6 +62,9 @@ class _Reader:
         mark, first = self._lines.mark(at), self._text[at : at + 1]
         if depth > DEPTH:
             raise self._wrong(at, f"values are nested more than {DEPTH} deep")
+        self._values += 1
+        if self._values > MOST:
+            raise unreadable(mark, "too-large", f"the file has more than {MOST:,} values", _DATA)
         if first == "{":
             found, end = self._object(at + 1, depth)
             return Node(found, mark), end

@@ -11,6 +11,8 @@ from reconciler.model.errors import Mark, Problem
 
 #: Deeper than any configuration is, and shallow enough to be walked by recursion.
 DEPTH: Final = 32
+#: More values than any configuration has. Each takes a hundred times what it takes in the file.
+MOST: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)

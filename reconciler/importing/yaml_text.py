@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from reconciler.importing.node import DEPTH, Node, unreadable
+from reconciler.importing.node import DEPTH, MOST, Node, unreadable
 from reconciler.importing.reading import read_text
 from reconciler.model.errors import Mark
 
@@ -43,6 +43,7 @@ class _Builder:
 
     def __init__(self, file: str) -> None:
         self._file = file
+        self._values = 0
 
     def build(self, loader: Any) -> Node:  # noqa: ANN401 - two classes without types
         found, root = self._next(loader, 0), Node(None, Mark(file=self._file, line=1))
@@ -63,6 +64,10 @@ class _Builder:
         mark = Mark(file=self._file, line=event.start_mark.line + 1, column=event.start_mark.column + 1)
         if depth > DEPTH:
             raise unreadable(mark, "too-deep", f"values are nested more than {DEPTH} deep", "mend the file")
+        self._values += 1
+        if self._values > MOST:
+            fix = "name a configuration, not data"
+            raise unreadable(mark, "too-large", f"the file has more than {MOST:,} values", fix)
         if isinstance(event, yaml.ScalarEvent):
             plain = event.implicit[0] and event.value in _NULL
             return Node(None if plain else event.value, mark)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.importing.freqtrade import Wishes, read
+from reconciler.importing.freqtrade_files import MOST_FILES
 from reconciler.model.errors import ConfigError
 from reconciler.model.secret import Secret
 
@@ -149,10 +150,16 @@ class TestSeveralFiles:
         }
 
     def test_a_tree_that_grows_sideways_ends(self, bot, write):
-        names = ["config.json"] * 50
+        names = ["config.json"] * 5000
         found = problems(write({**bot, "add_config_files": names}))
-        assert {p.code for p in found} == {"config-loop"}
-        assert len(found) < 10_000
+        assert {p.code for p in found} == {"config-loop", "too-many-files"}
+        assert len(found) < 2 * MOST_FILES
+
+    def test_no_more_files_are_read_than_any_bot_has(self, bot, write):
+        for number in range(MOST_FILES):
+            write({}, f"{number}.json")
+        main = write({**bot, "add_config_files": [f"{number}.json" for number in range(MOST_FILES)]})
+        assert [(p.code, p.mark.file) for p in problems(main)] == [("too-many-files", main)]
 
     def test_every_file_that_is_wrong_is_told_at_once(self, bot, write, tmp_path):
         (tmp_path / "broken.json").write_text('{\n"a": }')

@@ -11,6 +11,7 @@ from reconciler.exchanges import registry
 from reconciler.importing.hummingbot import Wishes, read
 from reconciler.importing.hummingbot_connectors import CONNECTORS, connector
 from reconciler.importing.hummingbot_folder import locate
+from reconciler.importing.node import MOST
 from reconciler.importing.reading import LIMIT
 from reconciler.model.errors import ConfigError, UsageError
 from reconciler.model.secret import Secret
@@ -208,6 +209,14 @@ class TestConnectors:
         (problem,) = problems(client)
         assert problem.code == "duplicate-connector"
 
+    def test_one_that_stands_twice_is_opened_once_whatever_comes_of_it(self, client):
+        """A thousand files of one connector would cost a thousand times what a key may cost to open."""
+        foreign = {"mexc_api_key": keystore("x", salt="00"), "mexc_api_secret": keystore("x", salt="00")}
+        for name in ("a.yml", "b.yml", "c.yml"):
+            client.write("connectors", name, {"connector": "mexc", **foreign})
+        codes = [problem.code for problem in problems(client)]
+        assert codes == ["wrong-password"] * 2 + ["duplicate-connector"] * 2
+
     def test_fields_beyond_the_key_are_listed_by_name_only_where_it_is_known(self, client):
         path = client.keys / "connectors" / "kucoin.yml"
         path.write_text(path.read_text() + "kucoin_user_id: 1\nplantedHbKey0canary42: 1\n")
@@ -297,6 +306,11 @@ class TestRubbish:
             problem.code for problem in found
         }
 
+    def test_more_values_than_any_configuration_has(self, client):
+        client.write("controllers", "many.yml", "a: [" + "1," * MOST + "1]")
+        (problem,) = problems(client)
+        assert (problem.code, "values" in problem.message) == ("too-large", True)
+
     @pytest.mark.parametrize("kind", ["connectors", "strategies", "controllers"])
     def test_no_link_leads_out_of_the_folder(self, client, tmp_path, kind):
         outside = tmp_path / "outside.yml"
@@ -312,6 +326,24 @@ class TestRubbish:
         word.rename(tmp_path / "word")
         word.symlink_to(tmp_path / "word")
         assert [problem.code for problem in problems(client)] == ["outside-tree"]
+
+    def test_a_folder_whose_name_the_system_refuses(self, tmp_path):
+        with pytest.raises(UsageError, match="cannot be read: file name too long"):
+            locate(tmp_path / ("x" * 300), account=None)
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+    @pytest.mark.parametrize("name", [".", "conf", "conf/connectors", "conf/controllers"])
+    def test_a_folder_of_another_user(self, client, name):
+        """Containers of Hummingbot write as root, so this is what many see first."""
+        shut = client.root / name
+        before = shut.stat().st_mode
+        shut.chmod(0)
+        try:
+            with pytest.raises(UsageError, match="cannot be read: permission denied") as caught:
+                found_in(client)
+        finally:
+            shut.chmod(before)
+        assert "user" in caught.value.hint
 
     @pytest.mark.parametrize("name", ["", "missing", "file"])
     def test_what_is_no_folder_of_hummingbot(self, tmp_path, name):

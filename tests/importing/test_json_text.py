@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.importing.json_text import read_json
-from reconciler.importing.node import Node, Unreadable
+from reconciler.importing.node import MOST, Node, Unreadable
 from reconciler.importing.reading import LIMIT
 
 
@@ -95,6 +95,7 @@ def test_what_is_no_number_to_compute_with_is_no_number(read):
         (b"\xff\xfe{\x00}\x00", 1, "no text in UTF-8"),
         (b"\x7fELF\x00\x01", 1, "no text in UTF-8"),
         (b" " * (LIMIT + 1), 1, "more than 4,194,304 bytes"),
+        ('{"a": [' + "1," * MOST + "]}", 1, "more than 50,000 values"),
     ],
 )
 def test_rubbish_is_told_by_its_place_and_never_quoted(read, text, line, says):
