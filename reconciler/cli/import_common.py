@@ -76,8 +76,7 @@ def carry_out(
     made = takeover.draft(place, found)
     screen.write(begun(made, found))
     if not made.entries:
-        told = "all of it is there already" if made.known else "nothing of it could be taken over"
-        click.echo(f"Nothing was changed: {told}.", err=True)
+        click.echo(f"Nothing was changed: {_nothing_new(made)}.", err=True)
         return ExitCode.DONE if made.known else ExitCode.FAILED
     sealed = takeover.seal(made, sops=find_sops(settings.sops, settings.environ), age=age)
     if dry_run:
@@ -85,8 +84,15 @@ def carry_out(
         return ExitCode.DONE
     _ask(made.replaces, yes=yes)
     write(made.addition, sealed)
-    click.echo(closing(made, found, _files(place)), err=True, nl=False)
+    click.echo(closing(made, found, files_of(place)), err=True, nl=False)
     return ExitCode.DONE
+
+
+def _nothing_new(made: takeover.Draft) -> str:
+    if not made.known:
+        return "nothing of it could be taken over"
+    other = any(one.other for one in made.known)
+    return "all of it is there already" + (", and differs; if this is another bot, add --id" if other else "")
 
 
 def _ask(replaces: tuple[Path, ...], *, yes: bool) -> None:
@@ -102,5 +108,6 @@ def _ask(replaces: tuple[Path, ...], *, yes: bool) -> None:
         raise Declined("declined; nothing was changed")
 
 
-def _files(place: Place) -> str:
+def files_of(place: Place) -> str:
+    """The options that name the files of ``place`` to another command: `` -f bots.yaml``."""
     return "".join(f" -f {shlex.quote(file)}" for file in place.files if file != DEFAULT)

@@ -47,8 +47,15 @@ def command(
     API, and a strategy that is off.
     """
     recipients = common.sensible(yes=yes, dry_run=dry_run, id_=id_, age=age)
-    wishes = Wishes(id=id_, connection=connection, runtime=runtime, url=url, egress=egress)
     with as_interrupt(), settings_from(endpoints=(), files=files, sops=sops) as settings:
-        found = read(configs, wishes, variables=settings.environ)
         place = common.place_of(files, into)
+        wishes = Wishes(
+            id=id_,
+            connection=connection,
+            runtime=runtime,
+            url=url,
+            egress=egress,
+            files=common.files_of(place),
+        )
+        found = read(configs, wishes, variables=settings.environ)
         ctx.exit(common.carry_out(place, found, settings, age=recipients, yes=yes, dry_run=dry_run))

@@ -80,6 +80,7 @@ def command(
             runtime=runtime,
             bot=bot,
             egress=egress,
+            files=common.files_of(place),
         )
         password = _password(where, password_file)
         if password:

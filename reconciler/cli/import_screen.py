@@ -30,7 +30,8 @@ def _begun(made: Draft, found: Found) -> Iterator[str]:
         yield f"to be written to {clean(str(secret.path))}: {', '.join(keys.secrets)}, encrypted"
     for one in made.known:
         what = f"{one_of(one.item.section)} {one.item.id}"
-        yield f"{what} is there already: {clean(str(one.mark))}"
+        other = f", with other {' and '.join(one.other)}" if one.other else ""
+        yield f"{what} is there already{other}: {clean(str(one.mark))}"
     yield from _left(found.left)
     yield ""
     counts = f"{len(made.entries)} new, {len(made.known)} there already, {len(found.left)} not taken over"

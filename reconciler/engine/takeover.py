@@ -18,15 +18,18 @@ from reconciler.model.desired import Desired
 from reconciler.model.errors import ConfigError, Mark, Problem
 from reconciler.secrets.sops import Sops
 
+#: What people change once it is theirs, so that it makes no other entry of it; a difference is told.
+_CHANGED = ("pairs", "margin_limit", "settings", "mode")
 _ONE = {"connections": "connection", "runtimes": "runtime", "strategies": "strategy"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """An item that the files have already, and where."""
+    """An item that the files have already, where, and the fields in which they say something else."""
 
     item: Item
     mark: Mark
+    other: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +94,16 @@ def _known(desired: Desired, items: Sequence[Item]) -> Iterator[Known]:
     for item in items:
         there = _section(desired, item.section).get(item.id)
         if there is not None and _same(item, there):
-            yield Known(item=item, mark=there.mark)
+            yield Known(item=item, mark=there.mark, other=tuple(_other(item, there)))
+
+
+def _other(item: Item, there: Any) -> Iterator[str]:  # noqa: ANN401 - an entry of any section
+    held = {"mode": getattr(there, "mode", None) or "live", **getattr(there, "parameters", {})}
+    for name in _CHANGED:
+        ours, theirs = held.get(name), item.fields.get(name)
+        same = set(ours) == set(theirs) if name == "pairs" and ours and theirs else ours == theirs
+        if name in item.fields and not same:
+            yield name
 
 
 def _conflicts(desired: Desired, items: Sequence[Item]) -> Iterator[Problem]:

@@ -38,7 +38,8 @@ class Wishes:
     """What the user decides about an import, where it is not the usual.
 
     ``connection`` and ``runtime`` are ids of entries that the files have already; ``url`` is where the bot's
-    API is reached; ``egress`` is one of the files' own.
+    API is reached; ``egress`` is one of the files' own. ``files`` are the options that name the files, for
+    commands that are told.
     """
 
     id: str | None = None
@@ -46,6 +47,7 @@ class Wishes:
     runtime: str | None = None
     url: str | None = None
     egress: str | None = None
+    files: str = ""
 
 
 def read(files: Sequence[str], wishes: Wishes, *, variables: Iterable[str] = ()) -> Found:
@@ -145,7 +147,8 @@ class _Import:
             return ""
         name = f"{self.base}-{exchange}-{market}"
         secrets, problems = exchange_keys(self.config, registry.get(exchange).credentials)
-        ask = f"`reconcile connect --exchange {exchange} --market {market} --id {name}` asks for it; "
+        options = f"{self.wishes.files} --exchange {exchange} --market {market} --id {name}"
+        ask = f"`reconcile connect{options}` asks for it; "
         fix = f"{ask}then import with `--connection {name}`"
         self.problems += [replace(problem, fix=problem.fix or fix) for problem in problems]
         egress = {"egress": self.wishes.egress} if self.wishes.egress else {}

@@ -30,6 +30,7 @@ _SECRET_NAME: Final = re.compile(
     r"(?i)key|uid|account_?id|chat_id"
     r"|(?:.*[_-])?(?:(?:api|secret|private)_?key|secret|password|passphrase|token|wallet_?address|webhook_?url)"
 )
+_LOGIN_IN_URL: Final = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[^/\s@]*:[^/\s@]+@")
 #: So are these, whatever their last word.
 _SECRET_PLACES: Final = frozenset({("webhook", "url"), ("discord", "webhook_url")})
 _PRODUCER: Final = ("external_message_consumer", "producers", "ws_token")
@@ -88,7 +89,13 @@ def in_clear(config: Node) -> Iterator[Left]:
     for path, node in config.leaves():
         if not isinstance(node.value, str) or is_placeholder(node.value) or not path:
             continue
-        of_url = path == ("db_url",) and "@" in node.value
-        if of_url or path in _SECRET_PLACES or _SECRET_NAME.fullmatch(path[-1]):
-            what = ".".join(path) if path in _KNOWN else "a field that is named as a secret"
-            yield Left(mark=node.mark, what=what, why="")
+        if what := _secret(path, node.value):
+            yield Left(mark=node.mark, what=".".join(path) if path in _KNOWN else what, why="")
+
+
+def _secret(path: tuple[str, ...], text: str) -> str:
+    """What secret it is in general words; empty for none. A proxy's url has a password, too."""
+    if path in _SECRET_PLACES or _SECRET_NAME.fullmatch(path[-1]):
+        return "a field that is named as a secret"
+    in_url = _LOGIN_IN_URL.match(text) or (path == ("db_url",) and "@" in text)
+    return "a url with a password" if in_url else ""

@@ -38,6 +38,7 @@ class Wishes:
 
     ``connections`` are ids of connections that the files have already, by connector; ``there`` are all ids
     that they have. ``runtime`` is one of theirs, ``bot`` a container's name, ``egress`` one of theirs.
+    ``files`` are the options that name the files, for commands that are told.
     """
 
     id: str | None = None
@@ -46,6 +47,7 @@ class Wishes:
     runtime: str | None = None
     bot: str | None = None
     egress: str | None = None
+    files: str = ""
 
 
 def read(folder: Folder, wishes: Wishes, *, password: Secret | None) -> Found:
@@ -145,7 +147,8 @@ class _Import:
         if given or (self.password is None and usual in self.wishes.there):
             self.connections[name] = self._add_connection(given or usual, known, mark, given=True)
         elif self.password is None:
-            ask = f"reconcile connect --exchange {known.exchange} --market {known.market} --id {usual}"
+            options = f"{self.wishes.files} --exchange {known.exchange} --market {known.market} --id {usual}"
+            ask = f"reconcile connect{options}"
             self._leave(mark, shown, f"no password, so no key; `{ask}` asks for one; then import again")
         elif secrets := self._secrets(node, known):
             self.connections[name] = self._add_connection(usual, known, mark, given=False)

@@ -172,7 +172,12 @@ class TestFreqtrade:
         done = desk.freqtrade("--yes")
         assert (done.returncode, desk.tree()) == (0, before)
         assert "strategy grid-pilot is there already: connections.yaml:" in done.stdout
-        assert "Nothing was changed" in done.stderr
+        assert "Nothing was changed: all of it is there already." in done.stderr
+        (desk.bot / "config.json").write_text(CONFIG.replace('"ETH/USDT"', '"SOL/USDT"'))
+        done = desk.freqtrade("--yes")
+        assert (done.returncode, desk.tree()) == (0, before)
+        assert "strategy grid-pilot is there already, with other pairs: connections.yaml:" in done.stdout
+        assert "add --id" in done.stderr
 
     def test_a_dry_run_shows_all_and_changes_nothing(self, desk):
         before = desk.tree()
@@ -253,6 +258,8 @@ class TestFreqtrade:
         done = desk.freqtrade("--yes")
         assert done.returncode == 3
         assert "--id grid-pilot-kucoin-spot" in " ".join(done.stderr.split())
+        other = " ".join(desk.freqtrade("--yes", "--into", "bots.yaml").stderr.split())
+        assert "reconcile connect -f bots.yaml --exchange kucoin" in other
         told = {"api_key": API_KEY, "secret": SECRET, "passphrase": PASSPHRASE}
         line = ["connect", "--exchange", "kucoin", "--id", IDS[0], "--egress", "bot-eu", "--stdin", "--yes"]
         made = subprocess.run(

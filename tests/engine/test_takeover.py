@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,19 @@ class TestWhatIsThereAlready:
         again = takeover.draft(locate(("connections.yaml",)), found(*ALL))
         assert (again.entries, again.keys, len(again.known)) == ((), (), 3)
         assert again.addition.config == Path("connections.yaml").read_bytes()
+        assert [one.other for one in again.known] == [(), (), ()]
+
+    def test_what_differs_in_what_is_there_is_told(self, site, sops):
+        """Another bot of the same name, port and exchange, or one that was changed since: nobody can tell."""
+        made = takeover.draft(locate(("connections.yaml",)), found(*ALL))
+        additions.write(made.addition, takeover.seal(made, sops=sops, age=()))
+        dry = runtime()
+        dry = replace(dry, fields={**dry.fields, "mode": "dry_run"})
+        other = strategy(pairs=["ETH/USDT", "BTC/USDT"], settings={"strategy": "Other"})
+        again = takeover.draft(locate(("connections.yaml",)), found(connection(), dry, other))
+        assert again.entries == ()
+        told = {one.item.section: one.other for one in again.known}
+        assert told == {"connections": (), "runtimes": ("mode",), "strategies": ("pairs", "settings")}
 
     @pytest.mark.parametrize(
         ("item", "unlike"),

@@ -318,6 +318,16 @@ class TestWhatStaysBehind:
         assert why(found, "a field that is not known")
         assert "canary" not in f"{found.left} {found.plain} {found.hints}".replace("canary_", "")
 
+    def test_a_password_in_a_url_is_told_wherever_it_stands(self, bot, write):
+        bot["exchange"]["ccxt_config"] = {
+            "httpsProxy": "http://user:canaryProxy@proxy.example:3128",
+            "wsProxy": "socks5://proxy.example:1080",
+            "options": {"adjust": "a:b@c"},
+        }
+        found = found_in(write(bot))
+        assert [one.what for one in found.plain].count("a url with a password") == 1
+        assert "canaryProxy" not in repr(found)
+
     def test_every_field_within_a_section_is_accounted_for(self, bot, write):
         bot["exchange"] |= {"demo_trading": True, "sandbox": False, "enable_ws": False, "canaryName": "x"}
         bot["api_server"] |= {"ws_token": "plantedToken", "CORS_origins": []}
