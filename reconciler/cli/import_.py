@@ -12,7 +12,7 @@ COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS)
+@click.group(cls=LazyGroup, lazy=COMMANDS, no_args_is_help=False)
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Take over a set-up of another project: its connections, runtimes and strategies.

@@ -149,7 +149,11 @@ class _Import:
         elif self.password is None:
             options = f"{self.wishes.files} --exchange {known.exchange} --market {known.market} --id {usual}"
             ask = f"reconcile connect{options}"
-            self._leave(mark, shown, f"no password, so no key; `{ask}` asks for one; then import again")
+            self._leave(
+                mark,
+                shown,
+                f"no key without the password: give --password-file, or the key to `{ask}`, and import again",
+            )
         elif secrets := self._secrets(node, known):
             self.connections[name] = self._add_connection(usual, known, mark, given=False)
             binding = {"connection": usual, "exchange": known.exchange}

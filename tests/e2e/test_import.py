@@ -276,6 +276,12 @@ class TestFreqtrade:
         assert desk.site.run("validate", "-f", "connections.yaml", raw=True).returncode == 0
 
 
+def test_who_does_not_say_what_to_import_is_told_where_to_look(desk):
+    done = desk.run()
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "error: Missing command.\nhint: reconcile import --help\n"
+
+
 class TestAtATerminal:
     QUESTION = "Write it? [Y/n]: "
 
@@ -389,6 +395,7 @@ class TestHummingbot:
         before = desk.tree()
         done = desk.run("hummingbot", str(client[0]), "--yes")
         assert done.returncode == 1
+        assert "no key without the password: give --password-file" in done.stdout
         assert "reconcile connect --exchange mexc --market spot --id hummingbot-mexc" in done.stdout
         assert "nothing of it could be taken over" in done.stderr
         assert desk.tree() == before
