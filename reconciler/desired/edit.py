@@ -1,14 +1,14 @@
-"""One more entry in a configuration file, as text: every other byte stays as its author wrote it.
+"""More entries in a configuration file, as text: every other byte stays as its author wrote it.
 
 Nothing is written anew from a tree, so comments, order, quotes and line ends cannot get lost. What
-comes out is read back: it must say what the file said before, and the new entry, and nothing else.
+comes out is read back: it must say what the file said before, and the new entries, and nothing else.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +23,8 @@ _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BREAK: Final = re.compile(r"\r\n|\r|\n")
-_BLANK_LINE: Final = re.compile(r"(?:\r\n|\r|\n)[ \t]*(?:\r\n|\r|\n)")
+#: Possessive, so that the two halves of one Windows line end are not taken for two ends.
+_BLANK_LINE: Final = re.compile(r"(?>\r\n|\r|\n)[ \t]*(?>\r\n|\r|\n)")
 _COMMENT: Final = re.compile(r"([ \t]*)(#?)")
 #: Texts of these characters mean the same without quotes, wherever they stand and whoever reads them.
 _UNQUOTED: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ()._/-]*[A-Za-z0-9().])?")
@@ -31,19 +32,25 @@ _STEP: Final = 2
 
 
 def add_entry(data: bytes, *, file: str, section: str, key: str, fields: Mapping[str, Plain]) -> bytes:
-    """``data`` with the entry ``key`` at the end of ``section``, which is begun where there is none.
+    """``data`` with one entry more; as :func:`add_entries`."""
+    return add_entries(data, file=file, section=section, entries={key: fields})
 
-    ``file`` names it in errors. ``fields`` hold texts, numbers, bools, and lists and mappings of them. Raise
-    :class:`ConfigError` for a file that is refused anyway, for one that sops' MAC seals, for a key
-    that is taken, and where text cannot be inserted without changing something else.
+
+def add_entries(data: bytes, *, file: str, section: str, entries: Mapping[str, Mapping[str, Plain]]) -> bytes:
+    """``data`` with ``entries``, by key, at the end of ``section``, which is begun where there is none.
+
+    ``file`` names it in errors. The fields of an entry hold texts, numbers, bools, and lists and mappings of
+    them. Raise :class:`ConfigError` for a file that is refused anyway, for one that sops' MAC seals, for a
+    key that is taken, and where text cannot be inserted without changing something else.
     """
     before = load_document(data, file=file, root="")
-    _refuse_unreadable(before, section, key)
+    _refuse_unreadable(before, section, entries)
     mark = data[: len(_BOM)] if data.startswith(_BOM) else b""
     text = data.removeprefix(_BOM).decode("utf-8")
-    changed = mark + _Editor(text).insert(section, _Entry(key, fields)).encode("utf-8")
+    changed = mark + _Editor(text).insert(section, _Entries(entries)).encode("utf-8")
     after = load_document(changed, file=file, root="")
-    wanted = {**before.value, section: {**before.section(section), key: dict(fields)}}
+    new = {key: dict(fields) for key, fields in entries.items()}
+    wanted = {**before.value, section: {**before.section(section), **new}}
     if after.problems or after.value != wanted:
         raise _cannot(
             before, "insertion-failed", "an entry cannot be inserted here without changing the rest"
@@ -51,7 +58,7 @@ def add_entry(data: bytes, *, file: str, section: str, key: str, fields: Mapping
     return changed
 
 
-def _refuse_unreadable(document: Document, section: str, key: str) -> None:
+def _refuse_unreadable(document: Document, section: str, keys: Iterable[str]) -> None:
     if document.problems:
         raise ConfigError(document.problems)
     value = document.value
@@ -62,7 +69,7 @@ def _refuse_unreadable(document: Document, section: str, key: str) -> None:
     sops = value.get("sops")
     if sops is not None and not (isinstance(sops, dict) and sops.get("mac_only_encrypted") is True):
         raise _cannot(document, "sealed", "sops sealed this file with a MAC, which any other editor breaks")
-    if key in document.section(section):
+    if any(key in document.section(section) for key in keys):
         raise _cannot(document, "duplicate-id", f"`{section}` already has this id")
 
 
@@ -72,20 +79,25 @@ def _cannot(document: Document, code: str, message: str) -> ConfigError:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    key: str
-    fields: Mapping[str, Plain]
+class _Entries:
+    held: Mapping[str, Mapping[str, Plain]]
 
-    def block(self, indent: int, step: int) -> Iterator[str]:
-        """Its lines, the key at the column ``indent``."""
-        yield f"{' ' * indent}{_scalar(self.key)}:"
-        for name, value in self.fields.items():
-            yield f"{' ' * (indent + step)}{name}: {_inline(value)}"
+    def block(self, indent: int, step: int, *, spaced: bool = False) -> Iterator[str]:
+        """Their lines, the keys at the column ``indent``, with blank lines between where ``spaced``."""
+        for number, (key, fields) in enumerate(self.held.items()):
+            if spaced and number:
+                yield ""
+            yield f"{' ' * indent}{_scalar(key)}:"
+            for name, value in fields.items():
+                yield f"{' ' * (indent + step)}{name}: {_inline(value)}"
 
     def flow(self) -> str:
-        """The whole of it within the braces of a mapping on one line."""
-        fields = ", ".join(f"{name}: {_inline(value)}" for name, value in self.fields.items())
-        return f"{_scalar(self.key)}: {{{fields}}}"
+        """All of them within the braces of a mapping on one line."""
+        return ", ".join(f"{_scalar(key)}: {_fields(fields)}" for key, fields in self.held.items())
+
+
+def _fields(fields: Mapping[str, Plain]) -> str:
+    return f"{{{', '.join(f'{name}: {_inline(value)}' for name, value in fields.items())}}}"
 
 
 def _inline(value: Plain) -> str:
@@ -109,7 +121,7 @@ def _scalar(text: str) -> str:
 
 def entry_lines(key: str, fields: Mapping[str, Plain]) -> list[str]:
     """An entry as a section of a new file would hold it, for people to read before it is written."""
-    return list(_Entry(key, fields).block(_STEP, _STEP))
+    return list(_Entries({key: fields}).block(_STEP, _STEP))
 
 
 class _Editor:
@@ -124,48 +136,49 @@ class _Editor:
         found = _BREAK.search(text)
         self._newline = found.group() if found else "\n"
 
-    def insert(self, section: str, entry: _Entry) -> str:
-        """The text with ``entry`` in ``section``."""
+    def insert(self, section: str, entries: _Entries) -> str:
+        """The text with ``entries`` in ``section``."""
         root = self._root
         pair = next(((key, value) for key, value in root.value if key.value == section), None)
         if pair is None:
-            return self._begin(section, entry)
+            return self._begin(section, entries)
         key, value = pair
         if not isinstance(value, yaml.MappingNode):
-            return self._fill(key, value, entry)
+            return self._fill(key, value, entries)
         if not value.flow_style:
-            return self._append(key, value, entry)
+            return self._append(key, value, entries)
         if not value.value and not root.flow_style and self._same_line(key, value):
-            return self._fill(key, value, entry)
-        return self._into_braces(value, entry.flow())
+            return self._fill(key, value, entries)
+        return self._into_braces(value, entries.flow())
 
-    def _begin(self, section: str, entry: _Entry) -> str:
+    def _begin(self, section: str, entries: _Entries) -> str:
         """A new section after everything else."""
         root = self._root
         if root.flow_style or not root.value:
-            return self._into_braces(root, f"{section}: {{{entry.flow()}}}")
+            return self._into_braces(root, f"{section}: {{{entries.flow()}}}")
         column, step = root.value[0][0].start_mark.column, self._step()
-        lines = ["", f"{' ' * column}{section}:", *entry.block(column + step, step)]
+        lines = ["", f"{' ' * column}{section}:", *entries.block(column + step, step)]
         return self._after(self._end_of(root, deeper_than=-1), lines)
 
-    def _fill(self, key: yaml.Node, value: yaml.Node, entry: _Entry) -> str:
+    def _fill(self, key: yaml.Node, value: yaml.Node, entries: _Entries) -> str:
         """A section that is empty (``connections: {}``, or nothing at all) becomes a block."""
         colon = self._text.index(":", key.end_mark.index) + 1
         end = max(colon, value.end_mark.index)
         line_end = self._line_end(end)
         column, step = key.start_mark.column, self._step()
-        lines = [self._text[end:line_end], *entry.block(column + step, step)]
+        lines = [self._text[end:line_end], *entries.block(column + step, step)]
         return self._text[:colon] + self._newline.join(lines) + self._text[line_end:]
 
-    def _append(self, key: yaml.Node, value: yaml.MappingNode, entry: _Entry) -> str:
+    def _append(self, key: yaml.Node, value: yaml.MappingNode, entries: _Entries) -> str:
         """After the last entry of a block, apart from it by a blank line where its siblings are."""
         last_key, last = value.value[-1]
         column = last_key.start_mark.column
         nested = isinstance(last, yaml.MappingNode) and not last.flow_style and last.value
         inner = last.value[0][0].start_mark.column if nested else 2 * column - key.start_mark.column
-        lines = [*entry.block(column, max(inner - column, 1))]
+        spaced = self._spaced(value)
+        lines = [*entries.block(column, max(inner - column, 1), spaced=spaced)]
         end = self._end_of(value, deeper_than=key.start_mark.column)
-        return self._after(end, ["", *lines] if self._spaced(value) else lines)
+        return self._after(end, ["", *lines] if spaced else lines)
 
     def _spaced(self, value: yaml.MappingNode) -> bool:
         if len(value.value) < 2:  # noqa: PLR2004 - between one entry and none there is no line

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reconciler.desired.edit import add_entry
+from reconciler.desired.edit import add_entries
 from reconciler.desired.loader import load_document
 from reconciler.engine.additions import Addition, SecretFile, encrypt, in_use, judged
 from reconciler.engine.place import Place, secret_file
@@ -64,10 +64,9 @@ def draft(place: Place, found: Found) -> Draft:
     files = {(one.section, one.id): file.path for file, one in keys}
     entries = tuple(_entry(item, files.get((item.section, item.id)), place) for item in new)
     config = place.text()
-    for item in entries:
-        config = add_entry(
-            config, file=str(place.target), section=item.section, key=item.id, fields=item.fields
-        )
+    for section in dict.fromkeys(item.section for item in entries):
+        added = {item.id: item.fields for item in entries if item.section == section}
+        config = add_entries(config, file=str(place.target), section=section, entries=added)
     secrets = tuple(file for file, _ in keys)
     made = Draft(
         addition=Addition(place=place, config=config, secrets=secrets),

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.desired.edit import add_entry, entry_lines
+from reconciler.desired.edit import add_entries, add_entry, entry_lines
 from reconciler.desired.loader import load_document
 from reconciler.model.errors import ConfigError
 
@@ -68,6 +68,13 @@ class TestWhere:
         head = "connections:\n  a:\n    name: A\n\n  # second\n  b:\n    name: B\n"
         assert added(head) == head + "\n" + BLOCK
 
+    def test_several_are_apart_as_the_others_are(self):
+        for gap in ("", "\n"):
+            before = f"connections:\n  a:\n    name: A\n{gap}  b:\n    name: B\n"
+            entries = {"new": FIELDS, "old": FIELDS}
+            after = add_entries(before.encode(), file="x", section="connections", entries=entries).decode()
+            assert after == before + gap + BLOCK + gap + BLOCK.replace("new:", "old:")
+
     def test_a_section_of_its_own_at_the_end(self):
         before = "version: 1\n# last words\n"
         assert added(before) == before + "\nconnections:\n" + BLOCK
@@ -89,6 +96,10 @@ class TestWhere:
     def test_as_deep_as_the_rest_of_the_file(self):
         before = "egress:\n    x:\n        addresses: [203.0.113.10]\n"
         assert added(before, fields={"name": "A"}) == before + "\nconnections:\n    new:\n        name: A\n"
+
+    def test_no_blank_line_where_the_others_have_none_with_windows_line_ends(self):
+        before = "version: 1\r\nconnections:\r\n  a:\r\n    name: A\r\n  b:\r\n    name: B\r\n"
+        assert added(before) == before + BLOCK.replace("\n", "\r\n")
 
     def test_windows_line_ends_and_byte_order_mark_stay(self):
         before = "\ufeffversion: 1\r\nconnections:\r\n  a: {name: A}\r\n"
@@ -230,14 +241,15 @@ def only_inserted(before: bytes, after: bytes) -> bool:
     )
 
 
-@given(layouts())
-def test_any_layout_keeps_every_byte_and_says_one_thing_more(text):
+@pytest.mark.parametrize("entries", [{"new": FIELDS}, {"new": FIELDS, "newer": NESTED, "a": {"name": "A"}}])
+@given(text=layouts())
+def test_any_layout_keeps_every_byte_and_says_these_things_more(entries, text):
     before = text.encode()
     told = yaml.safe_load(text)
-    after = added(before)
+    after = add_entries(before, file="x", section="connections", entries=entries).decode()
     assert yaml.safe_load(after) == {
         **told,
-        "connections": {**(told.get("connections") or {}), "new": FIELDS},
+        "connections": {**(told.get("connections") or {}), **entries},
     }
     if told.get("connections") != {}:
         assert only_inserted(before, after.encode())
@@ -247,6 +259,14 @@ def test_any_layout_keeps_every_byte_and_says_one_thing_more(text):
         assert only_inserted(without, after.encode())
     ends = set(after.replace("\r\n", "")) & {"\r", "\n"} if "\r\n" in text else set()
     assert not ends, "line ends of one kind"
+
+
+def test_one_of_several_that_is_taken():
+    with pytest.raises(ConfigError) as caught:
+        add_entries(
+            b"connections: {a: {}}", file="x", section="connections", entries={"b": FIELDS, "a": FIELDS}
+        )
+    assert caught.value.problems[0].code == "duplicate-id"
 
 
 @given(st.text(), st.sampled_from(["version: 1\n", "connections:\n  ", "connections: {", ""]))
