@@ -19,7 +19,7 @@ from reconciler.model.errors import ConfigError, Mark, Problem
 from reconciler.secrets.sops import Sops
 
 #: What people change once it is theirs, so that it makes no other entry of it; a difference is told.
-_CHANGED = ("pairs", "margin_limit", "settings", "mode")
+_CHANGED = ("egress", "pairs", "margin_limit", "settings", "mode")
 _ONE = {"connections": "connection", "runtimes": "runtime", "strategies": "strategy"}
 
 
@@ -97,7 +97,8 @@ def _known(desired: Desired, items: Sequence[Item]) -> Iterator[Known]:
 
 
 def _other(item: Item, there: Any) -> Iterator[str]:  # noqa: ANN401 - an entry of any section
-    held = {"mode": getattr(there, "mode", None) or "live", **getattr(there, "parameters", {})}
+    usual = {"mode": getattr(there, "mode", None) or "live", "egress": getattr(there, "egress", None)}
+    held = {**usual, **getattr(there, "parameters", {})}
     for name in _CHANGED:
         ours, theirs = held.get(name), item.fields.get(name)
         same = set(ours) == set(theirs) if name == "pairs" and ours and theirs else ours == theirs

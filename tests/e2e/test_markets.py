@@ -65,6 +65,7 @@ def test_a_list_that_is_not_to_be_had_is_unknown_and_stops_nothing(poor):
     mexc = poor.sandbox.sandbox.scenario.exchanges["mexc"]
     mexc.faults.paths[LIST] = Faults(outage=503)
     assert told(poor, "--yes") == {"strategy-margin-balance": "fail", "strategy-pair-listed": "unknown"}
+    assert poor.call("--yes").returncode == 0
     assert runs(poor) == {ONE}
 
 

@@ -153,10 +153,15 @@ class TestWhatIsThereAlready:
         dry = runtime()
         dry = replace(dry, fields={**dry.fields, "mode": "dry_run"})
         other = strategy(pairs=["ETH/USDT", "BTC/USDT"], settings={"strategy": "Other"})
-        again = takeover.draft(locate(("connections.yaml",)), found(connection(), dry, other))
+        elsewhere = connection(egress="bot-us")
+        again = takeover.draft(locate(("connections.yaml",)), found(elsewhere, dry, other))
         assert again.entries == ()
         told = {one.item.section: one.other for one in again.known}
-        assert told == {"connections": (), "runtimes": ("mode",), "strategies": ("pairs", "settings")}
+        assert told == {
+            "connections": ("egress",),
+            "runtimes": ("mode",),
+            "strategies": ("pairs", "settings"),
+        }
 
     @pytest.mark.parametrize(
         ("item", "unlike"),
