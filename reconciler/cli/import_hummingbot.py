@@ -12,6 +12,7 @@ from reconciler.cli import import_common as common
 from reconciler.cli import options
 from reconciler.cli.connect_secrets import ask_password
 from reconciler.cli.run import settings_from
+from reconciler.engine.place import Place
 from reconciler.engine.signals import as_interrupt
 from reconciler.importing.hummingbot import Wishes, read
 from reconciler.importing.hummingbot_connectors import connector
@@ -73,6 +74,7 @@ def command(
     recipients = common.sensible(yes=yes, dry_run=dry_run, id_=id_, age=age)
     with as_interrupt(), settings_from(endpoints=(), files=files, sops=sops) as settings:
         where, place = locate(Path(folder), account=account), common.place_of(files, into)
+        _require_bot(place, runtime, bot)
         wishes = Wishes(
             id=id_,
             connections=_by_connector(connections),
@@ -87,6 +89,16 @@ def command(
             settings.redactor.add([password])
         found = read(where, wishes, password=password)
         ctx.exit(common.carry_out(place, found, settings, age=recipients, yes=yes, dry_run=dry_run))
+
+
+def _require_bot(place: Place, runtime: str | None, bot: str | None) -> None:
+    """Ask for what one type of runtime knows its bots by, before a password is asked for."""
+    there = place.desired.runtimes.get(runtime or "")
+    if there is not None and there.type == "hummingbot" and not bot:
+        raise UsageError(
+            f"{there.id} runs bots of a hummingbot-api, and nobody named a bot",
+            hint="add --bot with the name of its container, as `docker ps -a` shows it",
+        )
 
 
 def _by_connector(given: tuple[str, ...]) -> dict[str, str]:

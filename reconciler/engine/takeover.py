@@ -111,11 +111,12 @@ def _conflicts(desired: Desired, items: Sequence[Item]) -> Iterator[Problem]:
     for item in items:
         there, what = _section(desired, item.section).get(item.id), one_of(item.section)
         if there is None and item.given:
+            ids = ", ".join(_section(desired, item.section))
             yield Problem(
                 mark=item.mark,
                 code="unknown-id",
                 message=f"the files have no {what} {item.id}",
-                fix=f"name one of: {', '.join(_section(desired, item.section)) or 'there is none yet'}",
+                fix=f"name one of: {ids}" if ids else f"they have no {what} at all: leave the option out",
             )
         elif there is not None and not _same(item, there):
             unlike = next(n for n in item.identity if str(getattr(there, n)) != item.fields[n])

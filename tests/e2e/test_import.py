@@ -357,6 +357,19 @@ class TestHummingbot:
             ("BTC/USDT",),
         )
 
+    def test_a_runtime_of_bots_needs_the_name_of_one(self, desk, client):
+        runtime = {"type": "hummingbot", "url": "http://127.0.0.1:8000", "credentials": "secrets/h.sops.yaml"}
+        (desk.site.root / "hb.yaml").write_text(
+            yaml.safe_dump({"version": 1, "runtimes": {"hb-eu": runtime}})
+        )
+        (desk.site.root / "secrets" / "h.sops.yaml").write_text("runtime: hb-eu\n")
+        line = ("hummingbot", str(client[0]), "--into", "hb.yaml", "--runtime", "hb-eu", "--yes")
+        done = desk.run(*line)
+        assert done.returncode == 3
+        assert "--bot" in done.stderr
+        assert "nobody named a bot" in done.stderr
+        assert "--bot" not in desk.run(*line, "--bot", "maker-1").stderr
+
     def test_interrupted_at_the_password(self, desk, client):
         before = desk.tree()
         person = desk.at_terminal("hummingbot", str(client[0]))

@@ -186,6 +186,10 @@ class TestWhatIsThereAlready:
         told = problem(connection("nowhere", given=True))
         assert (told.code, told.mark) == ("unknown-id", MARK)
         assert "mexc-spot-main" in told.fix
+        Path("new.yaml").write_text("version: 1\n")
+        with pytest.raises(ConfigError) as caught:
+            takeover.draft(locate(("new.yaml",)), found(connection("nowhere", given=True)))
+        assert caught.value.problems[0].fix == "they have no connection at all: leave the option out"
 
     def test_a_strategy_is_never_put_on_a_key_that_nobody_compared(self, site):
         there = connection("mexc-spot-main")
