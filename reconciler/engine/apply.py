@@ -8,7 +8,7 @@ it in effect, whatever the call said.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -127,34 +127,59 @@ async def apply(
 ) -> tuple[Outcome, ...]:
     """What became of each acting action of ``plan``, disables first; it raises for none of them.
 
-    Of disables those go first that checks ask for. One failure stops no other action, except that a
-    strategy is not started, nor changed, where it did not stop before. ``stop`` is asked between actions;
-    what follows is then not tried. So it is once the lease is lost, which ``lease.lost`` tells afterwards.
-    ``lockdowns`` are those that the plan knew of: after another one nothing more is started.
+    Disables in different runtimes go on at once, so that none waits for a runtime that hangs; in one runtime
+    those go first that checks ask for. One failure stops no other action, except that a strategy is not
+    started, nor changed, where it did not stop before. ``stop`` is asked between actions; what follows is
+    then not tried. So it is once the lease is lost, which ``lease.lost`` tells afterwards. ``lockdowns`` are
+    those that the plan knew of: after another one nothing more is started.
     """
     hand = _Hand(runtimes=runtimes, store=store, lease=lease, clock=clock, origin=origin, lockdowns=lockdowns)
-    outcomes: list[Outcome] = []
+    ordered = sorted(plan.changes, key=_urgency)
+    outcomes: dict[int, Outcome] = {}
     stuck: set[str] = set()
-    for action in sorted(plan.changes, key=_urgency):
-        starts = action.kind is not ActionKind.DISABLE
-        if stop():
-            outcome = Outcome(action=action, state=OutcomeState.NOT_TRIED, detail=_INTERRUPTED)
-        elif starts and action.strategy in hand.waiting:
-            detail = (
-                "not tried: it still holds, or may hold, positions where it was: close them by hand first"
-            )
-            outcome = Outcome(action=action, state=OutcomeState.NOT_TRIED, detail=detail)
-        elif starts and action.strategy in stuck:
-            detail = "not tried: an earlier action on this strategy did not succeed"
-            outcome = Outcome(action=action, state=OutcomeState.NOT_TRIED, detail=detail)
-        else:
-            outcome = await hand.do(action)
-        if outcome.state is not OutcomeState.DONE:
-            stuck.add(action.strategy)
-        outcomes.append(outcome)
-        if progress:
-            progress(outcome)
-    return tuple(outcomes)
+
+    async def in_turn(numbers: Iterable[int]) -> None:
+        for number in numbers:
+            action = ordered[number]
+            why = _INTERRUPTED if stop() else _why_not(action, hand.waiting, stuck)
+            if why:
+                outcome = Outcome(action=action, state=OutcomeState.NOT_TRIED, detail=why)
+            else:
+                outcome = await hand.do(action)
+            if outcome.state is not OutcomeState.DONE:
+                stuck.add(action.strategy)
+            outcomes[number] = outcome
+            if progress:
+                progress(outcome)
+
+    stops: dict[str, list[int]] = {}
+    for number, action in enumerate(ordered):
+        if action.kind is ActionKind.DISABLE:
+            stops.setdefault(action.runtime, []).append(number)
+    await _all_at_once(in_turn(numbers) for numbers in stops.values())
+    await in_turn(number for number, action in enumerate(ordered) if action.kind is not ActionKind.DISABLE)
+    return tuple(outcomes[number] for number in sorted(outcomes))
+
+
+def _why_not(action: Action, waiting: Collection[str], stuck: Collection[str]) -> str:
+    """Why an action is not tried after what came before it; nothing where it is."""
+    if action.kind is ActionKind.DISABLE:
+        return ""
+    if action.strategy in waiting:
+        return "not tried: it still holds, or may hold, positions where it was: close them by hand first"
+    if action.strategy in stuck:
+        return "not tried: an earlier action on this strategy did not succeed"
+    return ""
+
+
+async def _all_at_once(works: Iterable[Coroutine[None, None, None]]) -> None:
+    """Return when all ended. A fault of ours in one ends the others before it is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from None
 
 
 async def recover(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -164,6 +165,65 @@ async def test_a_stop_for_safety_waits_for_none_that_only_the_files_ask_for(desk
     )
     assert bots.calls == [("disable", "b")]
     assert [one.action.strategy for one in outcomes] == ["b", "a", "c"]
+
+
+class Waiting(Bots):
+    """Bots that stop only once somebody says so; or are waited for in vain."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked, self.told = asyncio.Event(), asyncio.Event()
+
+    async def disable(self, strategy, **more):
+        self.asked.set()
+        await self.told.wait()
+        await super().disable(strategy, **more)
+
+
+async def test_a_runtime_that_hangs_keeps_nothing_from_being_stopped_in_another(desk, bots):
+    slow = Waiting()
+    for strategy in ("a", "b", "c"):
+        slow.holds[strategy] = bots.holds[strategy] = RunningStrategy(id=strategy, enabled=True)
+
+    def seen(outcome):
+        if outcome.action.strategy == "c":
+            assert slow.asked.is_set()
+            assert slow.calls == []
+            slow.told.set()
+
+    plan = Plan(
+        actions=(disable("a", runtime="slow"), disable("b"), disable("c"), enable("d", runtime="slow")),
+        digest="",
+    )
+    outcomes = await apply(
+        plan,
+        runtimes={"slow": slow, "bots": bots},
+        store=desk.store,
+        lease=desk.lease,
+        clock=desk.clock,
+        progress=seen,
+    )
+    assert [(one.action.strategy, one.state) for one in outcomes] == [(name, DONE) for name in "abcd"]
+    assert bots.calls == [("disable", "b"), ("disable", "c")]
+    assert slow.calls == [("disable", "a"), ("enable", "d")]
+
+
+class Fault(BaseException):
+    """What no part of an apply may take for an answer."""
+
+
+async def test_a_fault_of_ours_ends_what_is_going_on_in_other_runtimes(desk, bots):
+    slow = Waiting()
+    slow.holds["a"] = bots.holds["b"] = RunningStrategy(id="a", enabled=True)
+    bots.before["b"] = Fault()
+    plan = Plan(actions=(disable("a", runtime="slow"), disable("b")), digest="")
+    runtimes = {"slow": slow, "bots": bots}
+    with pytest.raises(Fault):
+        await apply(plan, runtimes=runtimes, store=desk.store, lease=desk.lease, clock=desk.clock)
+    slow.told.set()
+    await asyncio.sleep(0)
+    assert slow.calls == []
+    assert {intent.action.strategy for intent in desk.store.unfinished()} == {"a", "b"}
 
 
 async def test_what_does_not_act_is_left_alone(desk, bots):
