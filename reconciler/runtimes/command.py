@@ -18,7 +18,8 @@ from reconciler.model.desired import OnDisable
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.taking import EVERYTHING
 from reconciler.runtimes.bounded import Closed
-from reconciler.runtimes.contract import OBSERVE, Told, failed
+from reconciler.runtimes.contract import OBSERVE, Told
+from reconciler.runtimes.failing import failed
 from reconciler.runtimes.interface import Opening, Runtime, RuntimeType
 
 #: What a command sees of the environment, as far as it is set.

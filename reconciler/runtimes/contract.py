@@ -16,10 +16,10 @@ import jsonschema_rs
 from reconciler import resources
 from reconciler.model.bot import Bot
 from reconciler.model.desired import OnDisable
-from reconciler.model.errors import LockHeld, RuntimeFailed
+from reconciler.model.errors import LockHeld
 from reconciler.model.plan import RunningStrategy
-from reconciler.model.runtime_kinds import RUNTIME_KINDS
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
+from reconciler.runtimes.failing import failed
 
 VERSION: Final = 1
 """Of the contract."""
@@ -108,11 +108,6 @@ class Told:
 
 def _bot(held: Sequence[str] | None) -> Bot | None:
     return None if held is None else Bot(open_positions=tuple(sorted(held)))
-
-
-def failed(kind: Kind, message: str, *, untouched: bool = True, hint: str = "") -> RuntimeFailed:
-    """The error of ``kind``, with the fix that belongs to it unless there is a better ``hint``."""
-    return RuntimeFailed(message, kind=kind, untouched=untouched, hint=hint or RUNTIME_KINDS[kind].fix)
 
 
 def _unexpected(action: str, *, untouched: bool) -> NoReturn:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeGuard
 
-from reconciler.model.errors import RuntimeFailed
-from reconciler.model.runtime_kinds import RUNTIME_KINDS, RuntimeFailureKind
+from reconciler.model.runtime_kinds import RuntimeFailureKind
+from reconciler.runtimes.failing import failed
 
 #: Characters of a name that a runtime tells. What it tells is shown to people, and may be anything.
 LONGEST: Final = 120
@@ -63,10 +63,8 @@ class Fields:
 
     def refuse(self, what: str) -> NoReturn:
         """Raise the error: the answer ``what``, such as "has no text `state`"."""
-        kind = RuntimeFailureKind.UNEXPECTED_ANSWER
-        raise RuntimeFailed(
+        raise failed(
+            RuntimeFailureKind.UNEXPECTED_ANSWER,
             f"the answer to {self.call} {what}",
-            kind=kind,
             untouched=self.untouched,
-            hint=RUNTIME_KINDS[kind].fix,
         )

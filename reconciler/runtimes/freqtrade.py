@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -20,9 +19,9 @@ from reconciler.model.bot import Averaging, Bot, Stake
 from reconciler.model.desired import Market, Money, OnDisable
 from reconciler.model.errors import RuntimeFailed
 from reconciler.model.plan import RunningStrategy
-from reconciler.model.runtime_kinds import RUNTIME_KINDS
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.taking import Parameter, Takes, Taking
+from reconciler.runtimes.failing import failed, in_doubt
 from reconciler.runtimes.fields import Fields
 from reconciler.runtimes.freqtrade_login import FreqtradeLogin
 from reconciler.runtimes.http import Http
@@ -117,13 +116,13 @@ class Freqtrade:
         del parameters, connection, token
         seen = await self._settled(LOOKS)
         if self._judged != seen.identity:
-            raise _failed(Kind.WRONG_BOT, "the bot is not the one that was read and judged in this pass")
+            raise failed(Kind.WRONG_BOT, "the bot is not the one that was read and judged in this pass")
         self._strategy = strategy
         if seen.state == "running":
             return
         before = await self._heartbeat()
         await self._told("/start", {"running"}, seen)
-        with _in_doubt():
+        with in_doubt():
             await self._worked_since(before)
 
     async def change(
@@ -137,7 +136,7 @@ class Freqtrade:
         del parameters, token
         mine = self._enabled_by_us.get(strategy)
         if mine is not None and mine.connection != connection:
-            raise _failed(
+            raise failed(
                 Kind.REFUSED,
                 f"freqtrade cannot move to the key of {connection} while it runs: write `enabled: false`, "
                 "apply, give the bot the other key, restart it, then enable the strategy again",
@@ -155,7 +154,7 @@ class Freqtrade:
         if how is OnDisable.STOP:
             await self._told("/stop", {"stopped"}, seen)
         elif seen.version < PAUSES_FROM:
-            raise _failed(
+            raise failed(
                 Kind.WRONG_VERSION,
                 "this freqtrade cannot pause its entries in a way that can be read back: upgrade it to "
                 "2025.4 or newer, or write `disable: stop`",
@@ -173,7 +172,7 @@ class Freqtrade:
         ``seen`` is how it was before.
         """
         await self._post(path)
-        with _in_doubt():
+        with in_doubt():
             for _ in range(LOOKS):
                 now = await self._later(replace(seen, state=""))
                 if now.state in wanted:
@@ -181,7 +180,7 @@ class Freqtrade:
                 if now.state not in _RELOADING:
                     await self._post(path)
                 await self._sleep(PAUSE)
-            raise _failed(
+            raise failed(
                 Kind.REFUSED, f"the bot took POST {path}, but did not follow within {LOOKS * PAUSE:.0f} s"
             )
 
@@ -192,7 +191,7 @@ class Freqtrade:
             if now is not None and (before is None or now > before):
                 return
             await self._sleep(PAUSE)
-        raise _failed(
+        raise failed(
             Kind.REFUSED,
             f"the bot took the start, but did not work within {LOOKS * PAUSE:.0f} s: read its log",
         )
@@ -211,8 +210,8 @@ class Freqtrade:
         """The bot now; as it was before while its API is away, as it is for a second in a reload."""
         try:
             return await self._seen()
-        except RuntimeFailed as failed:
-            if failed.kind is Kind.UNREACHABLE:
+        except RuntimeFailed as error:
+            if error.kind is Kind.UNREACHABLE:
                 return before
             raise
 
@@ -220,11 +219,11 @@ class Freqtrade:
         told, config = await self._get("/version"), await self._get("/show_config")
         version = _version(told.text("version"))
         if config.text("runmode") not in _BOTS:
-            raise _failed(Kind.WRONG_BOT, "what answers is a freqtrade, but no bot: it does not trade at all")
+            raise failed(Kind.WRONG_BOT, "what answers is a freqtrade, but no bot: it does not trade at all")
         dry = config.flag("dry_run") or config.flag("demo_trading", default=False)
         market = config.text("trading_mode")
         if market not in _MARKETS:
-            raise _failed(Kind.UNEXPECTED_ANSWER, "the bot trades on a market that this tool does not know")
+            raise failed(Kind.UNEXPECTED_ANSWER, "the bot trades on a market that this tool does not know")
         bot = Bot(
             version=told.text("version"),
             exchange=config.text("exchange"),
@@ -245,12 +244,12 @@ class Freqtrade:
         """The pairs of its open trades; ``None`` where its exchange does not let it tell in time."""
         try:
             trades = await self._login.call("GET", "/api/v1/status")
-        except RuntimeFailed as failed:
-            if failed.kind in (Kind.UNREACHABLE, Kind.REFUSED):
+        except RuntimeFailed as error:
+            if error.kind in (Kind.UNREACHABLE, Kind.REFUSED):
                 return None
             raise
         if not isinstance(trades, list):
-            raise _failed(Kind.UNEXPECTED_ANSWER, "the answer to GET /status is no list")
+            raise failed(Kind.UNEXPECTED_ANSWER, "the answer to GET /status is no list")
         return tuple(sorted(Fields.of("GET /status", trade).text("pair") for trade in trades))
 
     async def _heartbeat(self) -> datetime | None:
@@ -269,15 +268,6 @@ class Freqtrade:
         await self._login.call("POST", f"/api/v1{path}")
 
 
-@contextmanager
-def _in_doubt() -> Iterator[None]:
-    """What fails after the bot was told something leaves open whether it did it."""
-    try:
-        yield
-    except RuntimeFailed as failed:
-        raise _failed(failed.kind, failed.message, untouched=False) from None
-
-
 def _holder(opening: Opening) -> str:
     """The strategy that the bot is told under: what git has and this tool started, else either."""
     both = opening.wanted.keys() & opening.enabled.keys()
@@ -291,7 +281,7 @@ def _version(text: str) -> tuple[int, int]:
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     if version < OLDEST:
         oldest = ".".join(map(str, OLDEST))
-        raise _failed(
+        raise failed(
             Kind.WRONG_VERSION, f"this freqtrade is older than {oldest}, or does not tell its version"
         )
     return version
@@ -329,10 +319,6 @@ def _decimal(text: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number.is_finite() else None
-
-
-def _failed(kind: Kind, message: str, *, untouched: bool = True) -> RuntimeFailed:
-    return RuntimeFailed(message, kind=kind, untouched=untouched, hint=RUNTIME_KINDS[kind].fix)
 
 
 #: Its API changes nothing, so nothing is given. It tells no step and no multiplier of its additions, which

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -21,8 +20,10 @@ from reconciler.model.plan import RunningStrategy
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.taking import Parameter, Takes, Taking
 from reconciler.runtimes.each import each
-from reconciler.runtimes.hummingbot_api import SILENT, Api, Overview, failed
-from reconciler.runtimes.hummingbot_bots import NAME, Place, Seen, holders
+from reconciler.runtimes.failing import failed, in_doubt
+from reconciler.runtimes.holders import holders
+from reconciler.runtimes.hummingbot_api import SILENT, Api, Overview
+from reconciler.runtimes.hummingbot_bots import NAME, Place, Seen
 from reconciler.runtimes.interface import Opening, RuntimeType
 
 #: Seconds between two looks at a bot that was told something.
@@ -64,7 +65,7 @@ class Hummingbot:
         self._opening = opening
         self._sleep = opening.sleep
         self._api = Api(opening.spec.url or "", opening.credentials, timeout=opening.timeout)
-        self._holders = holders(opening)
+        self._holders = holders(opening, Place.of)
         self._judged: dict[Place, tuple[object, ...]] = {}
 
     async def read(self) -> Mapping[str, RunningStrategy]:
@@ -234,7 +235,7 @@ class Hummingbot:
             await self._stop_container(bot)
         await self._forgotten(bot)
         await self._api.start_container(bot)
-        with _in_doubt():
+        with in_doubt():
             await self._until_it_runs(bot)
 
     async def _forgotten(self, bot: str) -> None:
@@ -265,7 +266,7 @@ class Hummingbot:
 
     async def _end(self, bot: str, seen: Seen) -> None:
         """Have it wind down, then end its container, whatever became of the first."""
-        with _in_doubt():
+        with in_doubt():
             ended = seen.report.runs is False or await self._winds_down(bot)
             if seen.container is not None:
                 await self._stop_container(bot)
@@ -332,21 +333,12 @@ class Hummingbot:
     async def _switch(self, place: Place, *, off: bool) -> None:
         """Write the kill switch, and see that it still stands there once the bot must have read it."""
         await self._api.set_kill_switch(place.bot, place.controller, on=off)
-        with _in_doubt():
+        with in_doubt():
             await self._sleep(APPLY_SECONDS)
             if (await self._now(place.bot)).on(place) is off:
                 raise failed(
                     Kind.REFUSED, f"the kill switch of {place} was set back at once: somebody else writes it"
                 )
-
-
-@contextmanager
-def _in_doubt() -> Iterator[None]:
-    """What fails after a bot was told something leaves open whether it did it."""
-    try:
-        yield
-    except RuntimeFailed as error:
-        raise failed(error.kind, error.message, untouched=False) from None
 
 
 def _named(parameters: Mapping[str, Any]) -> Place:

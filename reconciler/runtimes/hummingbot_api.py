@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from reconciler.model.errors import RuntimeFailed
-from reconciler.model.runtime_kinds import RUNTIME_KINDS
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.secret import Secret
+from reconciler.runtimes.failing import failed
 from reconciler.runtimes.fields import LONGEST, Fields
 from reconciler.runtimes.http import Http, Json
 
@@ -200,11 +200,6 @@ class Api:
     def _login(self) -> dict[str, str]:
         both = ":".join(self._credentials[name].reveal() for name in ("username", "password"))
         return {"Authorization": f"Basic {base64.b64encode(both.encode()).decode()}"}
-
-
-def failed(kind: Kind, message: str, *, untouched: bool = True) -> RuntimeFailed:
-    """The error of ``kind``, with the fix that is known for it."""
-    return RuntimeFailed(message, kind=kind, untouched=untouched, hint=RUNTIME_KINDS[kind].fix)
 
 
 def _object(call: str, answer: Json, name: str, *, untouched: bool = True) -> Fields:

@@ -11,7 +11,6 @@ from reconciler.model.bot import Bot
 from reconciler.model.errors import RuntimeFailed
 from reconciler.runtimes.hummingbot_api import Config, Container, Overview, Report
 from reconciler.runtimes.hummingbot_facts import bot_of
-from reconciler.runtimes.interface import Opening
 
 #: Names of bots that this tool takes: what Docker lets a container be called, if not too long.
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,119}")
@@ -112,19 +111,3 @@ class Seen:
     def identity(self, place: Place) -> tuple[object, ...]:
         """By what it is judged."""
         return (self.container.id if self.container else None, bot_of(self.mine(place), {}))
-
-
-def holders(opening: Opening) -> dict[Place, str]:
-    """The strategy that each place is told under: under which it was started, else that of git.
-
-    One that git moved to another place has both until the old one is off.
-    """
-    started = {name: item.parameters for name, item in opening.enabled.items()}
-    wanted = {name: one.parameters for name, one in opening.wanted.items()}
-    both = {name: parameters for name, parameters in started.items() if name in wanted}
-    found: dict[Place, str] = {}
-    for claims in (wanted, started, both):  # the later outranks
-        for name, parameters in sorted(claims.items()):
-            if (place := Place.of(parameters)) is not None:
-                found[place] = name
-    return found

@@ -7,8 +7,7 @@ autoscalers it waits for a pod that is ready, and starts nothing of which anothe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +17,8 @@ from reconciler.model.plan import RunningStrategy
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.taking import NOTHING
 from reconciler.runtimes.each import each
+from reconciler.runtimes.failing import in_doubt
+from reconciler.runtimes.holders import holders
 from reconciler.runtimes.interface import Opening, RuntimeType
 from reconciler.runtimes.kubernetes_access import SERVICE_ACCOUNT, in_cluster
 from reconciler.runtimes.kubernetes_api import Api, Scale, Workload, failed
@@ -47,7 +48,7 @@ class Kubernetes:
         self._opening = opening
         self._service_account = service_account
         self._ignores_git = opening.spec.options.get("replicas_in_git") == "ignore"
-        self._holders = _holders(opening)
+        self._holders = holders(opening, _workload)
         self._judged: dict[Workload, str | None] = {}
         self._opened: Api | None = None
 
@@ -88,7 +89,7 @@ class Kubernetes:
         else:
             raise failed(Kind.REFUSED, f"{workload} changes faster than it can be scaled")
         self._holders[workload] = strategy
-        with _in_doubt():
+        with in_doubt():
             await self._until(workload, self._is_ready, running=True)
 
     async def change(
@@ -122,7 +123,7 @@ class Kubernetes:
             raise failed(Kind.WRONG_BOT, f"nobody knows any more which workload {strategy} was")
         await each(self._stop(workload) for workload in mine)
         for workload in mine:
-            with _in_doubt():
+            with in_doubt():
                 await self._until(workload, self._is_gone, running=False)
 
     async def close(self) -> None:
@@ -226,34 +227,6 @@ class Kubernetes:
             return False
         details = await self._api.details(workload)
         return details is None or (details.current and details.stopping == 0)
-
-
-@contextmanager
-def _in_doubt() -> Iterator[None]:
-    """What fails after the workload was told something leaves open whether it did it."""
-    try:
-        yield
-    except RuntimeFailed as error:
-        raise RuntimeFailed(
-            error.message, kind=error.kind, untouched=False, hint=error.hint, status=error.status
-        ) from None
-
-
-def _holders(opening: Opening) -> dict[Workload, str]:
-    """The strategy that each workload is told under: under which it was started, else that of git.
-
-    One that git moved to another workload has both until the old one is off.
-    """
-    found: dict[Workload, str] = {}
-    started = {name: item.parameters for name, item in opening.enabled.items()}
-    wanted = {name: one.parameters for name, one in opening.wanted.items()}
-    both = {name: parameters for name, parameters in started.items() if name in wanted}
-    for claims in (wanted, started, both):  # the later outranks
-        for name, parameters in sorted(claims.items()):
-            workload = _workload(parameters)
-            if workload is not None:
-                found[workload] = name
-    return found
 
 
 def _join(held: dict[str, RunningStrategy], strategy: str, runs: bool | None) -> None:

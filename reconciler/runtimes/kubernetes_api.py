@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from reconciler.model.errors import RuntimeFailed
-from reconciler.model.runtime_kinds import RUNTIME_KINDS
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.secret import Secret
+from reconciler.runtimes import failing
 from reconciler.runtimes.fields import Fields
 from reconciler.runtimes.http import Http, Json
 from reconciler.runtimes.kubernetes_access import Access
@@ -234,9 +234,7 @@ class Api:
 
 def failed(kind: Kind, message: str, *, untouched: bool = True) -> RuntimeFailed:
     """The error of this runtime, with what to do about it."""
-    return RuntimeFailed(
-        message, kind=kind, untouched=untouched, hint=_HINTS.get(kind, RUNTIME_KINDS[kind].fix)
-    )
+    return failing.failed(kind, message, untouched=untouched, hint=_HINTS.get(kind, ""))
 
 
 def _is_status(answer: Json) -> bool:

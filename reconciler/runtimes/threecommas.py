@@ -7,8 +7,7 @@ nobody. Disabling keeps a bot from starting deals; those that are open go on to 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -20,11 +19,13 @@ from reconciler.model.plan import RunningStrategy
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.taking import Parameter, Takes, Taking
 from reconciler.runtimes.each import each
+from reconciler.runtimes.failing import failed, in_doubt
 from reconciler.runtimes.fields import Fields
+from reconciler.runtimes.holders import holders
 from reconciler.runtimes.interface import Opening, RuntimeType
 from reconciler.runtimes.threecommas_api import Api, Mode
 from reconciler.runtimes.threecommas_bot import DcaBot, Wallet, identity, symbol
-from reconciler.runtimes.threecommas_pace import READS, Pace, failed, pace_of
+from reconciler.runtimes.threecommas_pace import READS, Pace, pace_of
 
 #: None is given: 3Commas' update wants the whole bot, and what it is not told again is lost.
 TAKES: Final[Takes] = MappingProxyType(
@@ -91,7 +92,7 @@ class ThreeCommas:
             pace=pace or pace_of(url),
             sleep=opening.sleep,
         )
-        self._holders = _holders(opening)
+        self._holders = holders(opening, _bot_id)
         self._on: dict[int, Mode] = {}
         self._judged: dict[int, tuple[object, ...] | None] = {}
         self._wallets: dict[int, Wallet | None] = {}
@@ -282,36 +283,10 @@ class ThreeCommas:
     async def _switch(self, bot: int, mode: Mode, *, on: bool) -> None:
         """Enable or disable it. What it then says of itself has to be what it was told."""
         told = await self._api.switch(bot, mode, on=on)
-        with _in_doubt():
+        with in_doubt():
             if identity(told, "id") != bot or told.flag("is_enabled") is not on:
                 did = "enable" if on else "disable"
                 raise failed(Kind.REFUSED, f"3Commas took the order to {did} bot {bot}, and did not")
-
-
-@contextmanager
-def _in_doubt() -> Iterator[None]:
-    """What fails after the bot was told something leaves open whether it did it."""
-    try:
-        yield
-    except RuntimeFailed as error:
-        raise failed(error.kind, error.message, untouched=False, hint=error.hint) from None
-
-
-def _holders(opening: Opening) -> dict[int, str]:
-    """The strategy that each bot is told under: under which it was started, else that of git.
-
-    One that git moved to another bot has both until the old one is off.
-    """
-    found: dict[int, str] = {}
-    started = {name: item.parameters for name, item in opening.enabled.items()}
-    wanted = {name: one.parameters for name, one in opening.wanted.items()}
-    both = {name: parameters for name, parameters in started.items() if name in wanted}
-    for claims in (wanted, started, both):  # the later outranks
-        for name, parameters in sorted(claims.items()):
-            bot = _bot_id(parameters)
-            if bot is not None:
-                found[bot] = name
-    return found
 
 
 def _join(held: dict[str, RunningStrategy], one: RunningStrategy) -> None:

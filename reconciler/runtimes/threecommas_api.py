@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 from reconciler.model.errors import RuntimeFailed
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.secret import Secret
+from reconciler.runtimes.failing import failed
 from reconciler.runtimes.fields import Fields
 from reconciler.runtimes.http import Http, attempts
-from reconciler.runtimes.threecommas_pace import READS, STARTS, Pace, failed
+from reconciler.runtimes.threecommas_pace import READS, STARTS, Pace
 
 Sign: TypeAlias = Callable[[str], str]
 """The ``Signature`` header of a request, from its path and query."""

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
-from reconciler.model.errors import RuntimeFailed
-from reconciler.model.runtime_kinds import RUNTIME_KINDS
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
+from reconciler.runtimes.failing import failed
 
 READS: Final = 90
 """Requests of the last minute after which nothing more is read: 3Commas bans who sends more than 100."""
@@ -86,8 +85,3 @@ def pace_of(url: str) -> Pace:
     """
     parts = urlsplit(url)
     return _PACES.setdefault(f"{parts.hostname}:{parts.port or 443}", Pace())
-
-
-def failed(kind: Kind, message: str, *, untouched: bool = True, hint: str = "") -> RuntimeFailed:
-    """The error for a call that was not sent, or whose answer does not do."""
-    return RuntimeFailed(message, kind=kind, untouched=untouched, hint=hint or RUNTIME_KINDS[kind].fix)

@@ -15,7 +15,8 @@ from uuid import uuid4
 from reconciler.model.desired import OnDisable
 from reconciler.model.runtime_kinds import RuntimeFailureKind as Kind
 from reconciler.model.taking import EVERYTHING
-from reconciler.runtimes.contract import OBSERVE, Told, failed
+from reconciler.runtimes.contract import OBSERVE, Told
+from reconciler.runtimes.failing import failed
 from reconciler.runtimes.http import Http, attempts
 from reconciler.runtimes.interface import Opening, RuntimeType
 from reconciler.signing import FORM, MAKE_ONE, signed_headers, sound
