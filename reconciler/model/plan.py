@@ -104,9 +104,11 @@ class Action:
     def of_files(self) -> bool:
         """Whether it stops a strategy for no other reason than that the files no longer want it.
 
-        One that opens nothing already was stopped before.
+        The second half of a stop that waited until nothing was open is none of its own. One that takes what
+        a bot still manages away from it is, whoever paused that bot.
         """
-        return self.kind is ActionKind.DISABLE and not self.checks and not self.paused
+        second = self.paused and self.how is OnDisable.CLOSE_FIRST_MANUAL
+        return self.kind is ActionKind.DISABLE and not self.checks and not second
 
 
 class Bound(StrEnum):

@@ -29,7 +29,7 @@ def winding_down(
         connection=connection,
         reason=f"{why}; it opens nothing, and manages what it holds",
         checks=(CHECK,) if waits else (),
-        how=OnDisable.CLOSE_FIRST_MANUAL if waits else None,
+        how=chosen.how,
         paused=True,
     )
     if not waits:

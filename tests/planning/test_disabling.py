@@ -193,6 +193,17 @@ def test_a_stop_that_the_files_choose_stops_what_only_manages_its_positions(make
         assert only(planned(make, files, running)).kind == "none"
 
 
+def test_what_somebody_paused_is_not_left_alone_by_files_that_may_be_lost(make):
+    """To stop it altogether leaves what it holds to nobody: that is as much as stopping one that runs."""
+    running, item = held(False, ("A/X",), paused=True), make.item("grid")
+    none = replace(make.policy, on_disable=STOP, thresholds=make.thresholds(disable=0))
+    off = replace(desired(make, make.strategy(enabled=False)), policy=none)
+    gone = desired(make, policy=STOP)
+    for files in (off, gone):
+        plan = planned(make, files, running, inventory=[item])
+        assert (only(plan).kind, len(plan.breaches)) == ("hold", 1)
+
+
 @pytest.mark.parametrize("verdict", [{"withdraw_enabled": "fail"}, {"connection_test": "fail"}])
 @pytest.mark.parametrize(("chosen", "how"), [(CLOSE, ENTRIES), (ENTRIES, ENTRIES), (STOP, STOP)])
 def test_a_stop_for_safety_waits_for_no_position(make, verdict, chosen, how):
