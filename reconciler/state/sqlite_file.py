@@ -5,7 +5,8 @@ writer lives, or after one was killed, both are there and are read as they are (
 the file is whole by itself and is read as ``immutable``, and read again if a writer came meanwhile. So it
 is beside a journal without a page: one of a header alone, left by a writer that was killed there, SQLite
 retries for ten seconds and then fails. And so it is beside a journal without its index that adds nothing
-to it. See https://www.sqlite.org/wal.html#readonly and https://www.sqlite.org/uri.html.
+to it. A reader that finds the index half written may not repair it, and asks again. See
+https://www.sqlite.org/wal.html#readonly and https://www.sqlite.org/uri.html.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from urllib.parse import quote
 
 from reconciler.model.errors import StateError, UsageError
 from reconciler.state.sqlite_journal import HEADER, adds_nothing, journal_of
-from reconciler.state.sqlite_trouble import translated
+from reconciler.state.sqlite_trouble import of_an_instant, translated
 
 T = TypeVar("T")
 
@@ -70,15 +71,16 @@ def settled(path: Path, look: Callable[[Traces], T], above: type[Exception] = sq
     ``above`` is what a library that ``look`` reads with raises. Raise :class:`StateError`.
     """
     with translated(path, above):
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             before = Traces.of(path)
             try:
                 if not before.orphaned or adds_nothing(path):
                     result = look(before)
                     if before.live or Traces.of(path) == before:
                         return result
-            except (above, sqlite3.Error, StateError, ValueError, OSError):
-                if Traces.of(path) == before:
+            except (above, sqlite3.Error, StateError, ValueError, OSError) as error:
+                passes = of_an_instant(error) and attempt < _ATTEMPTS - 1
+                if Traces.of(path) == before and not passes:
                     raise
             time.sleep(_PAUSE)
     raise _unsettled(path, before)

@@ -14,7 +14,14 @@ _RESTORE: Final = (
     "restore it from a backup, or move it away: the next apply then starts with an empty inventory, "
     "so first disable by hand what git no longer names"
 )
+#: What a reader meets that finds the index of the journal half written, and its writer not at work on it.
+_HALF_WRITTEN: Final = "SQLITE_READONLY_RECOVERY"
+
 _CAUSES: Final = {
+    _HALF_WRITTEN: (
+        "is beside an index (-shm) of its journal that is not whole, and that another process holds open",
+        "try again; if it stays so, end that process and run `reconcile` (an apply) once",
+    ),
     "SQLITE_NOTADB": ("is no SQLite database", "name another file with --state; nothing was touched"),
     "SQLITE_CORRUPT": ("is damaged", _RESTORE),
     "SQLITE_BUSY": ("is being written by another process", "try again when that one is done"),
@@ -42,8 +49,7 @@ def translated(path: Path, above: type[Exception] = sqlite3.Error) -> Iterator[N
     try:
         yield
     except (above, sqlite3.Error) as error:
-        origin = getattr(error, "orig", None) or error
-        raise _explained(path, getattr(origin, "sqlite_errorname", "")) from error
+        raise _explained(path, _code(error)) from error
     except OSError as error:
         raise StateError(
             f"the state {path} cannot be used: {error.strerror or type(error).__name__}",
@@ -53,8 +59,22 @@ def translated(path: Path, above: type[Exception] = sqlite3.Error) -> Iterator[N
         raise StateError(f"the state {path} holds a value that is not ours", hint=_RESTORE) from error
 
 
+def of_an_instant(error: Exception) -> bool:
+    """Whether asking again may well be answered, although nothing on the disk was seen to change.
+
+    A reader compares two copies of the index's header, and then sees whether a writer is at work. One that
+    was between the copies may have ended by then, and SQLite takes its index for damaged
+    (``walIndexReadHdr`` in https://sqlite.org/src/file/src/wal.c).
+    """
+    return _code(error) == _HALF_WRITTEN
+
+
+def _code(error: Exception) -> str:
+    return getattr(getattr(error, "orig", None) or error, "sqlite_errorname", "")
+
+
 def _explained(path: Path, name: str) -> StateError:
     """The error for one of SQLite's result codes (https://www.sqlite.org/rescode.html)."""
     primary = "_".join(name.split("_")[:2])
-    what, fix = _CAUSES.get(primary, ("could not be used", _RESTORE))
+    what, fix = _CAUSES.get(name) or _CAUSES.get(primary, ("could not be used", _RESTORE))
     return StateError(f"the state {path} {what}{f' ({name})' if name else ''}", hint=fix)

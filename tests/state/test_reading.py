@@ -12,7 +12,7 @@ from reconciler.model.errors import ExitCode, StateError, UsageError
 from reconciler.model.finding import Verdict
 from reconciler.model.live import Status
 from reconciler.model.memory import Reading
-from reconciler.state import schema
+from reconciler.state import schema, sqlite_file
 from reconciler.state.sqlite_file import locate
 from reconciler.state.store import open_for_reading, open_for_writing
 
@@ -151,6 +151,45 @@ def test_reading_after_the_last_writer_was_killed_while_it_left(url, path, clock
     ):  # the second says what was before the last commit
         journal.write_bytes(other)
         assert_refused(lambda: open_for_reading(url).unknown_since(), "without its index")
+
+
+def break_index(path):
+    """Let the two copies of the header in the index differ, as in the middle of a write; gives the file."""
+    index = path.with_name("state.db-shm")
+    whole = index.read_bytes()
+    index.write_bytes(whole[:8] + bytes([whole[8] ^ 1]) + whole[9:])
+    return index, whole
+
+
+def test_reading_asks_again_where_the_index_is_half_written(url, path, clock, spawn, monkeypatch):
+    with spawn(LIVE_WRITER, url) as writer:
+        writer.stdin.write("mexc\n")
+        writer.stdout.readline()
+        index, whole = break_index(path)
+        pauses = []
+
+        def mend(seconds):
+            pauses.append(seconds)
+            if len(pauses) == 2:
+                index.write_bytes(whole)
+
+        monkeypatch.setattr(sqlite_file.time, "sleep", mend)
+        assert open_for_reading(url).unknown_since() == {"mexc": clock()}
+        assert len(pauses) == 2
+        writer.stdin.close()
+
+
+def test_an_index_that_stays_half_written_is_told_as_such(url, path, spawn, monkeypatch):
+    with spawn(LIVE_WRITER, url) as writer:
+        writer.stdin.write("mexc\n")
+        writer.stdout.readline()
+        index, whole = break_index(path)
+        pauses = []
+        monkeypatch.setattr(sqlite_file.time, "sleep", pauses.append)
+        assert_refused(lambda: open_for_reading(url).unknown_since(), "-shm", "SQLITE_READONLY_RECOVERY")
+        assert len(pauses) == 99
+        index.write_bytes(whole)
+        writer.stdin.close()
 
 
 BUSY_WRITER = """
