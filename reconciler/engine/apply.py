@@ -1,4 +1,4 @@
-"""Doing what a plan says, one action at a time, so that a kill at any instant leaves nothing unknown.
+"""Doing what a plan says, so that a kill at any instant leaves nothing unknown.
 
 Before an action its intent is recorded; then it is done, read back, and recorded with what it means
 for the inventory. The runtime's word outranks ours: an action counts as done when reading back shows
@@ -8,13 +8,23 @@ it in effect, whatever the call said.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, Protocol
+from itertools import repeat
+from typing import Final, Protocol
 
 from reconciler.engine.disable import disable
-from reconciler.model.desired import OnDisable
+from reconciler.engine.readback import (
+    WORDS,
+    Holdings,
+    Trouble,
+    Verdict,
+    detail_of,
+    judge,
+    may_come_late,
+    parameters_of,
+)
 from reconciler.model.errors import LockHeld, ReconcilerError, RuntimeFailed, StateError
 from reconciler.model.event import NOWHERE, Event, Origin, event_of_outcome
 from reconciler.model.plan import (
@@ -26,8 +36,6 @@ from reconciler.model.plan import (
     Plan,
     RunningStrategy,
 )
-from reconciler.planning.canonical import same_parameters
-from reconciler.planning.disabling import open_positions
 from reconciler.runtimes.interface import ACT_SECONDS, READ_SECONDS, Runtime
 from reconciler.state.lease import Lease
 from reconciler.state.records import Clock, Intent
@@ -35,9 +43,6 @@ from reconciler.state.store import Store
 
 Progress = Callable[[Outcome], None]
 """Called with each outcome as it becomes known."""
-
-Holdings = Mapping[str, RunningStrategy]
-"""What a runtime holds, by strategy."""
 
 
 class Journal(Protocol):
@@ -77,31 +82,7 @@ class Right(Protocol):
 
 
 _ORDER: Final = {ActionKind.DISABLE: 0, ActionKind.CHANGE: 1, ActionKind.ENABLE: 2}
-_ALTOGETHER: Final = (OnDisable.STOP, OnDisable.CLOSE_FIRST_MANUAL)
 _INTERRUPTED: Final = "interrupted before it was tried"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trouble:
-    """What a call to a runtime raised, or what else is to be told of it.
-
-    ``known`` says that what the runtime did is beyond doubt: nothing, where it raised.
-    """
-
-    text: str
-    known: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Verdict:
-    """What reading back shows. ``running`` is the strategy as it runs, where it does.
-
-    ``waits``: it opens nothing, and is still to be stopped altogether once what it holds is closed.
-    """
-
-    state: OutcomeState
-    running: RunningStrategy | None = None
-    waits: bool = False
 
 
 def _never() -> bool:
@@ -122,23 +103,25 @@ async def apply(
     clock: Clock,
     origin: Origin = NOWHERE,
     lockdowns: frozenset[int] = frozenset(),
+    stops_at_once: Mapping[str, int] | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] = _never,
 ) -> tuple[Outcome, ...]:
     """What became of each acting action of ``plan``, disables first; it raises for none of them.
 
     Disables in different runtimes go on at once, so that none waits for a runtime that hangs; in one runtime
-    those go first that checks ask for. One failure stops no other action, except that a strategy is not
-    started, nor changed, where it did not stop before. ``stop`` is asked between actions; what follows is
-    then not tried. So it is once the lease is lost, which ``lease.lost`` tells afterwards. ``lockdowns`` are
-    those that the plan knew of: after another one nothing more is started.
+    those go first that checks ask for, as many at once as ``stops_at_once`` says of it, else one. One failure
+    stops no other action, except that a strategy is not started, nor changed, where it did not stop before.
+    ``stop`` is asked between actions; what follows is then not tried. So it is once the lease is lost, which
+    ``lease.lost`` tells afterwards. ``lockdowns`` are those that the plan knew of: after another one nothing
+    more is started.
     """
     hand = _Hand(runtimes=runtimes, store=store, lease=lease, clock=clock, origin=origin, lockdowns=lockdowns)
     ordered = sorted(plan.changes, key=_urgency)
     outcomes: dict[int, Outcome] = {}
     stuck: set[str] = set()
 
-    async def in_turn(numbers: Iterable[int]) -> None:
+    async def in_turn(numbers: Iterator[int]) -> None:
         for number in numbers:
             action = ordered[number]
             why = _INTERRUPTED if stop() else _why_not(action, hand.waiting, stuck)
@@ -156,9 +139,16 @@ async def apply(
     for number, action in enumerate(ordered):
         if action.kind is ActionKind.DISABLE:
             stops.setdefault(action.runtime, []).append(number)
-    await _all_at_once(in_turn(numbers) for numbers in stops.values())
+    await _all_at_once(in_turn(lane) for lane in _lanes(stops, stops_at_once or {}))
     await in_turn(number for number, action in enumerate(ordered) if action.kind is not ActionKind.DISABLE)
     return tuple(outcomes[number] for number in sorted(outcomes))
+
+
+def _lanes(numbers: Mapping[str, list[int]], at_once: Mapping[str, int]) -> Iterator[Iterator[int]]:
+    """The numbers of each runtime, once for each that may go on there at once: who is free takes the next."""
+    for runtime, mine in numbers.items():
+        queue = iter(mine)
+        yield from repeat(queue, min(len(mine), at_once.get(runtime, 1)))
 
 
 def _why_not(action: Action, waiting: Collection[str], stuck: Collection[str]) -> str:
@@ -258,27 +248,27 @@ class _Hand:
 
     def settle(self, intent: Intent, holdings: Holdings | None) -> Outcome:
         """The outcome of an intent of an earlier pass, recorded unless it is still unknown."""
-        verdict = _verdict(intent.action, holdings)
-        detail = f"begun in an earlier pass that was cut off; {_WORDS[verdict.state]}"
+        verdict = judge(intent.action, holdings)
+        detail = f"begun in an earlier pass that was cut off; {WORDS[verdict.state]}"
         outcome = self._outcome(intent.action, verdict.state, detail)
         if verdict.state is not OutcomeState.UNKNOWN:
             self._record(intent, outcome, verdict, ours=True)
         return outcome
 
-    def _conclude(self, intent: Intent, holdings: Holdings | None, trouble: _Trouble | None) -> Outcome:
-        verdict = _verdict(intent.action, holdings)
-        detail = _detail(verdict, trouble)
+    def _conclude(self, intent: Intent, holdings: Holdings | None, trouble: Trouble | None) -> Outcome:
+        verdict = judge(intent.action, holdings)
+        detail = detail_of(verdict, trouble)
         outcome = self._outcome(intent.action, verdict.state, detail)
-        if verdict.state is OutcomeState.UNKNOWN or _may_come_late(verdict, trouble):
+        if verdict.state is OutcomeState.UNKNOWN or may_come_late(verdict, trouble):
             return outcome  # the intent stays open, so the next pass looks again
         try:
             self._record(intent, outcome, verdict, ours=trouble is None or not trouble.known)
         except (LockHeld, StateError) as error:
-            late = f"{_WORDS[verdict.state]}, but that could not be recorded: {error}"
+            late = f"{WORDS[verdict.state]}, but that could not be recorded: {error}"
             return replace(outcome, state=OutcomeState.UNKNOWN, detail=late)
         return outcome
 
-    def _record(self, intent: Intent, outcome: Outcome, verdict: _Verdict, *, ours: bool) -> None:
+    def _record(self, intent: Intent, outcome: Outcome, verdict: Verdict, *, ours: bool) -> None:
         action = intent.action
         if verdict.waits:
             self.waiting.add(action.strategy)
@@ -302,18 +292,18 @@ class _Hand:
                 runtime=action.runtime,
                 connection=action.connection,
                 enabled_at=self.clock(),
-                parameters=_parameters(running, action),
+                parameters=parameters_of(running, action),
             )
         mine = self.store.inventory().get(action.strategy) if action.kind is ActionKind.CHANGE else None
         if mine is None or mine.runtime != action.runtime:
             return None
-        return replace(mine, connection=action.connection, parameters=_parameters(running, action))
+        return replace(mine, connection=action.connection, parameters=parameters_of(running, action))
 
     def _outcome(self, action: Action, state: OutcomeState, detail: str) -> Outcome:
         return Outcome(action=action, state=state, detail=detail, at=self.clock())
 
 
-async def _call(runtime: Runtime, action: Action, *, token: int) -> _Trouble | None:
+async def _call(runtime: Runtime, action: Action, *, token: int) -> Trouble | None:
     """Do it; what it raised as a trouble, without the text of an error that is not ours."""
     after, connection = action.after or {}, action.connection or ""
     try:
@@ -321,71 +311,20 @@ async def _call(runtime: Runtime, action: Action, *, token: int) -> _Trouble | N
             match action.kind:
                 case ActionKind.DISABLE:
                     told = await disable(runtime, action, token=token)
-                    return _Trouble(text=told, known=True) if told else None
+                    return Trouble(text=told, known=True) if told else None
                 case ActionKind.CHANGE:
                     await runtime.change(action.strategy, after, connection=connection, token=token)
                 case _:
                     await runtime.enable(action.strategy, after, connection=connection, token=token)
     except TimeoutError:
-        return _Trouble(text="the call did not end in time", known=False)
+        return Trouble(text="the call did not end in time", known=False)
     except ReconcilerError as error:
         known = not isinstance(error, RuntimeFailed) or error.untouched
-        return _Trouble(text=_told(error), known=known)
+        return Trouble(text=_told(error), known=known)
     except Exception as error:  # noqa: BLE001 - the protocol: anything else means an unknown outcome
-        return _Trouble(text=f"the call ended with {type(error).__name__}", known=False)
+        return Trouble(text=f"the call ended with {type(error).__name__}", known=False)
     return None
 
 
 def _told(error: ReconcilerError) -> str:
     return f"{error} ({error.kind.value}: {error.hint})" if isinstance(error, RuntimeFailed) else str(error)
-
-
-def _verdict(action: Action, holdings: Holdings | None) -> _Verdict:
-    """Judge an action by what its runtime holds now; nothing but a clear answer is done or failed."""
-    if holdings is None:
-        return _Verdict(state=OutcomeState.UNKNOWN)
-    found = holdings.get(action.strategy)
-    if found is not None and found.enabled is None:
-        return _Verdict(state=OutcomeState.UNKNOWN)
-    running = found if found is not None and found.enabled else None
-    waits = False
-    if action.kind is ActionKind.DISABLE:
-        rests = found is not None and found.paused
-        closes_first = action.how is OnDisable.CLOSE_FIRST_MANUAL
-        waits = rests and closes_first and (action.open_positions != () or open_positions(found) != ())
-        effect = running is None and (waits or not (rests and action.how in _ALTOGETHER))
-    else:
-        effect = running is not None and _as_wanted(running, action)
-    state = OutcomeState.DONE if effect else OutcomeState.FAILED
-    return _Verdict(state=state, running=running, waits=waits)
-
-
-def _as_wanted(running: RunningStrategy, action: Action) -> bool:
-    """Whether it runs on the wanted connection, as far as the runtime tells, with the wanted parameters."""
-    on_it = running.connection is None or running.connection == action.connection
-    return on_it and same_parameters(_parameters(running, action), action.after or {})
-
-
-def _parameters(running: RunningStrategy, action: Action) -> Mapping[str, Any]:
-    """What it runs with; what it was told to, where the runtime does not tell."""
-    return (action.after or {}) if running.parameters is None else running.parameters
-
-
-def _may_come_late(verdict: _Verdict, trouble: _Trouble | None) -> bool:
-    """Whether a call that broke off may still take effect after it was read back as not in effect."""
-    return verdict.state is OutcomeState.FAILED and trouble is not None and not trouble.known
-
-
-_WORDS: Final = {
-    OutcomeState.DONE: "reading back shows it in effect",
-    OutcomeState.FAILED: "reading back shows it not in effect",
-    OutcomeState.UNKNOWN: "it could not be read back, so nobody knows; the next pass looks again",
-}
-
-
-def _detail(verdict: _Verdict, trouble: _Trouble | None) -> str:
-    if trouble is None and verdict.state is OutcomeState.DONE:
-        return ""
-    said = [trouble.text] if trouble else []
-    later = ["it may come late, so the next pass looks again"] if _may_come_late(verdict, trouble) else []
-    return "; ".join([*said, _WORDS[verdict.state], *later])

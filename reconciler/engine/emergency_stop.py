@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 from reconciler.engine.apply import apply
 from reconciler.engine.emergency_known import Claim, Known
 from reconciler.engine.emergency_record import Unfailing, Unhindered
-from reconciler.engine.runtimes import ABILITIES, Claims, Unlocked, claims_of, close_all, open_one, opening_of
+from reconciler.engine.runtimes import (
+    ABILITIES,
+    Claims,
+    Unlocked,
+    claims_of,
+    close_all,
+    open_one,
+    opening_of,
+    stops_at_once,
+)
 from reconciler.engine.settings import Settings
 from reconciler.model.desired import RuntimeSpec
 from reconciler.model.emergency import Running
@@ -85,6 +94,7 @@ async def halt(
             lease=right,
             clock=order.settings.now,
             origin=order.origin,
+            stops_at_once=stops_at_once(known.desired.runtimes),
         )
         foreign = tuple(_foreign(name, held or {}, claims, order.covers))
         return Halt(outcomes=done, foreign=foreign, unreadable=(name,) if held is None and runtime else ())

@@ -21,7 +21,7 @@ from reconciler.engine.record import (
     record_evidence,
     who,
 )
-from reconciler.engine.runtimes import opened, secrets_errors, unlock
+from reconciler.engine.runtimes import opened, secrets_errors, stops_at_once, unlock
 from reconciler.engine.settings import Settings
 from reconciler.engine.survey import Surveyor, survey
 from reconciler.engine.verdict import exit_code
@@ -172,6 +172,7 @@ async def _apply(
         clock=settings.now,
         origin=origin,
         lockdowns=frozenset(one.id for one in seen.guards.lockdowns),
+        stops_at_once=stops_at_once(seen.desired.runtimes),
         stop=stop,
     )
 

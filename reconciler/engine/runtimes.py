@@ -40,6 +40,11 @@ ABILITIES: Final[Abilities] = {
 """What each type of runtime can do."""
 
 
+def stops_at_once(specs: Mapping[str, RuntimeSpec]) -> Mapping[str, int]:
+    """How many stops may be under way in each runtime, by its id."""
+    return {name: TYPES[spec.type].stops_at_once for name, spec in specs.items() if spec.type in TYPES}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdings:
     """What every runtime holds, by its id; ``None`` for one that could not be read, never meaning empty.

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Seconds: for one call to a runtime, and for all calls to one runtime that came to no end, together."""
+    """Seconds: for one call to a runtime, and in which calls to one runtime are waited for in vain."""
 
     call: float = 10.0
     runtime: float = 60.0
@@ -29,13 +29,15 @@ LIMITS: Final = Limits()
 class Bounded:
     """``runtime`` with calls that end in time; one that does not raises ``TimeoutError``.
 
-    Once such calls have spent the time for all of them, each further one ends at once.
+    Once such calls have spent the time for all of them, each further one ends at once. What several wait for
+    at the same time is spent once.
     """
 
     def __init__(self, runtime: Runtime, limits: Limits = LIMITS) -> None:
         self._runtime = runtime
         self._limits = limits
         self._spent = 0.0
+        self._counted_to = 0.0
 
     async def read(self) -> Mapping[str, RunningStrategy]:
         """Everything that the runtime holds."""
@@ -62,12 +64,15 @@ class Bounded:
         await self._within(self._runtime.close())
 
     async def _within(self, call: Awaitable[T]) -> T:
+        begun = asyncio.get_running_loop().time()
         allowed = max(min(self._limits.call, self._limits.runtime - self._spent), 0)
         try:
             async with asyncio.timeout(allowed):
                 return await call
         except TimeoutError:
-            self._spent += allowed
+            end = begun + allowed
+            self._spent += max(end - max(begun, self._counted_to), 0)
+            self._counted_to = max(end, self._counted_to)
             raise
 
 

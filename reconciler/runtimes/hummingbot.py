@@ -54,6 +54,10 @@ APPLY_SECONDS: Final = 12.0
 _TRIES: Final = 3
 _AT_ONCE: Final = 10
 
+#: How many bots wind down at once. Their containers end one after the other, as the server answers nobody
+#: while it waits for one to end, and all of that has to fit into the time of an act.
+_STOPS_AT_ONCE: Final = 3
+
 #: What an id does not show of names that a server tells.
 _UNSHOWN: Final = re.compile(r"[^A-Za-z0-9_.-]")
 
@@ -67,6 +71,7 @@ class Hummingbot:
         self._api = Api(opening.spec.url or "", opening.credentials, timeout=opening.timeout)
         self._holders = holders(opening, Place.of)
         self._judged: dict[Place, tuple[object, ...]] = {}
+        self._ending = asyncio.Lock()
 
     async def read(self) -> Mapping[str, RunningStrategy]:
         """Each strategy whose bot is there, and what else runs on the server."""
@@ -310,7 +315,8 @@ class Hummingbot:
 
     async def _stop_container(self, bot: str) -> None:
         try:
-            await self._api.stop_container(bot)
+            async with self._ending:
+                await self._api.stop_container(bot)
         except RuntimeFailed as error:
             if error.untouched or error.kind is not Kind.UNREACHABLE:
                 raise  # else no answer came, and looking tells
@@ -372,4 +378,5 @@ TYPE: Final = RuntimeType(
     settings=frozenset({"bot", "controller", "strategy"}),
     place=place,
     takes=TAKES,
+    stops_at_once=_STOPS_AT_ONCE,
 )

@@ -99,6 +99,8 @@ class RuntimeType:
 
     ``disables`` are the ways in which it can disable, of ``STOP`` and ``STOP_ENTRIES``: the first is what it
     does unless the files choose. ``tells_positions``: it can say which positions a strategy has open.
+    ``stops_at_once``: how many calls of ``disable`` may be under way in it. More than one where a stop is
+    waited for, and neither driver nor server mind.
     """
 
     name: str
@@ -110,3 +112,4 @@ class RuntimeType:
     takes: Takes = field(default_factory=lambda: NOTHING)
     disables: tuple[OnDisable, ...] = (OnDisable.STOP,)
     tells_positions: bool = False
+    stops_at_once: int = 1

@@ -34,6 +34,9 @@ _TRIES: Final = 5
 #: How many workloads are read at once: API servers share out what they answer at a time.
 _AT_ONCE: Final = 10
 
+#: How many are stopped at once: each is told at once, and then waited for until its pods are gone.
+_STOPS_AT_ONCE: Final = 10
+
 _FORBIDDEN: Final = 403
 
 
@@ -267,4 +270,5 @@ TYPE: Final = RuntimeType(
     settings=frozenset({"workload"}),
     place=place,
     takes=NOTHING,
+    stops_at_once=_STOPS_AT_ONCE,
 )

@@ -208,6 +208,64 @@ async def test_a_runtime_that_hangs_keeps_nothing_from_being_stopped_in_another(
     assert slow.calls == [("disable", "a"), ("enable", "d")]
 
 
+class Together(Bots):
+    """Bots of which each stop waits until so many are under way; ``most`` is how many there were at once."""
+
+    def __init__(self, wanted):
+        super().__init__()
+        self.wanted, self.under_way, self.most = wanted, 0, 0
+        self.begun = []
+        self.enough = asyncio.Event()
+
+    async def disable(self, strategy, **more):
+        self.begun.append(strategy)
+        self.under_way += 1
+        self.most = max(self.under_way, self.most)
+        if self.under_way == self.wanted:
+            self.enough.set()
+        await self.enough.wait()
+        await super().disable(strategy, **more)
+        self.under_way -= 1
+
+
+@pytest.mark.parametrize("at_once", [{}, {"bots": 1}, {"bots": 3}, {"bots": 9}])
+async def test_so_many_stops_go_on_at_once_in_a_runtime_as_it_takes(desk, at_once):
+    names = [f"s{number}" for number in range(7)]
+    wanted = min(at_once.get("bots", 1), len(names))
+    desk.bots = Together(wanted)
+    desk.bots.holds = {name: RunningStrategy(id=name, enabled=True) for name in names}
+    stops = [replace(disable(name), checks=("key-shared",) if name > "s3" else ()) for name in names]
+    outcomes = await desk.apply(*stops, enable("late"), stops_at_once=at_once)
+    assert desk.bots.most == wanted
+    assert [one.action.strategy for one in outcomes] == [*names[4:], *names[:4], "late"]
+    assert set(states(outcomes)) == {DONE}
+    assert [what for what, _ in desk.bots.calls] == ["disable"] * 7 + ["enable"]
+    assert desk.bots.begun == [*names[4:], *names[:4]], "those for safety go first"
+    assert desk.store.unfinished() == ()
+
+
+async def test_of_several_stops_at_once_one_that_fails_hinders_none_and_is_found_again(desk):
+    desk.bots = Together(3)
+    desk.bots.holds = {name: RunningStrategy(id=name, enabled=True) for name in "abc"}
+    desk.bots.before["b"] = OSError("the connection broke off")
+    outcomes = await desk.apply(*map(disable, "abc"), enable("b", runtime="bots"), stops_at_once={"bots": 3})
+    told = {(one.action.kind.value, one.action.strategy): one.state for one in outcomes}
+    assert told == {
+        ("disable", "a"): DONE, ("disable", "b"): FAILED, ("disable", "c"): DONE, ("enable", "b"): NOT_TRIED,
+    }  # fmt: skip
+    assert [intent.action.strategy for intent in desk.store.unfinished()] == ["b"]
+
+
+async def test_an_interruption_lets_all_stops_finish_that_are_under_way(desk):
+    desk.bots = Together(2)
+    desk.bots.holds = {name: RunningStrategy(id=name, enabled=True) for name in "abcd"}
+    outcomes = await desk.apply(
+        *map(disable, "abcd"), stops_at_once={"bots": 2}, stop=lambda: desk.bots.under_way == 2
+    )
+    assert states(outcomes)[:2] == [DONE, DONE]
+    assert desk.store.unfinished() == ()
+
+
 class Fault(BaseException):
     """What no part of an apply may take for an answer."""
 

@@ -11,6 +11,7 @@ second, empty ones as its last word, files of controllers read every ten seconds
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,7 +69,10 @@ class FakeBot:
 
 
 class FakeHummingbot:
-    """The server. ``acts`` is what it was told, in order; ``now`` its time, in seconds."""
+    """The server. ``acts`` is what it was told, in order; ``now`` its time, in seconds.
+
+    ``ending`` counts the containers that Docker is ending now, and ``most_ending`` how many at once it was.
+    """
 
     def __init__(self, password: str = "pw") -> None:
         self.login = ("hb", password)
@@ -85,6 +89,7 @@ class FakeHummingbot:
         self.heard: dict[str, float] = {}
         self.figures: dict[str, dict[str, Any]] = {}
         self.override: dict[str, Any] = {}
+        self.ending = self.most_ending = 0
 
     def add(self, name: str, **more: Any) -> FakeBot:
         bot = self.bots[name] = FakeBot(name, **more)
@@ -180,7 +185,16 @@ class FakeHummingbot:
         if request.method == "POST":
             self.act(request.path)
             self.bodies.append(await request.json() if request.can_read_body else None)
+        if request.path.startswith("/docker/stop-container/"):
+            await self._take_time_to_end()
         return self._answer(request.method, request.path.split("/")[1:], self.bodies[-1:])
+
+    async def _take_time_to_end(self) -> None:
+        self.ending += 1
+        self.most_ending = max(self.ending, self.most_ending)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        self.ending -= 1
 
     def _answer(self, method: str, path: list[str], bodies: list[Any]) -> web.Response:
         match method, path:

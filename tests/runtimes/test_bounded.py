@@ -79,6 +79,16 @@ async def test_what_hangs_ends_and_all_of_it_together_too():
     assert loop.time() - begun < 50 * LIMITS.call, "each of them was waited for anew"
 
 
+async def test_what_several_wait_for_at_the_same_time_is_spent_once():
+    inner = Runtime(hangs=True)
+    bounded = Bounded(inner, Limits(call=0.1, runtime=0.75))
+    for _ in range(2):
+        waits = [bounded.disable(name, token=3, how=OnDisable.STOP) for name in "abcdefgh"]
+        ended = await asyncio.gather(*waits, return_exceptions=True)
+        assert {type(one) for one in ended} == {TimeoutError}
+    assert len(inner.begun) == 16, "nobody was told any more after the first ones had hung"
+
+
 async def test_a_closed_one_says_why_and_reads_only_where_it_can():
     why = ReconcilerError("it is part of the state")
     *all_, close = calls(Closed(why))

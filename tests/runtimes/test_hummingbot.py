@@ -568,6 +568,19 @@ class TestDisabling:
         assert ("mm-1 did not end" in failed.message, failed.untouched) == (True, False)
         assert other.container == "exited"
 
+    async def test_several_wind_down_at_once_and_their_containers_end_one_after_the_other(self):
+        names = ("mm-1", "mm-2", "mm-3")
+        for name in names[1:]:
+            self.api.run(self.api.add(name, files={"x": PMM}))
+        self.stand.wanted = {name: strategy(name, bot=name) for name in names}
+        runtime = self.stand.open()
+        async with asyncio.TaskGroup() as group:
+            for name in names:
+                group.create_task(runtime.disable(name, token=1, how=OnDisable.STOP))
+        assert self.api.acts[:3] == 3 * ["/bot-orchestration/stop-bot"]
+        assert {(bot.container, bot.left) for bot in self.api.bots.values()} == {("exited", False)}
+        assert self.api.most_ending == 1
+
     async def test_answers_that_are_lost_are_looked_after(self):
         self.stand.wire.trouble = "lost"
         await disable(self.runtime)

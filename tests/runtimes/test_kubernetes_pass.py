@@ -19,6 +19,7 @@ from reconciler.model.finding import Subject
 from reconciler.model.memory import Scope
 from reconciler.model.plan import Action, ActionKind, InventoryItem, Outcome, OutcomeState
 from reconciler.resources import folder
+from reconciler.runtimes import kubernetes
 from reconciler.runtimes.kubeconfig import parse_kubeconfigs
 from reconciler.state.store import open_for_writing
 
@@ -96,6 +97,12 @@ class Desk:
             store.conclude(intent, done, token=lease.token, at=START, keep=item)
 
 
+async def stop_everything(settings):
+    with ExitStack() as opened:
+        wanted = Wanted(scope=Scope.ALL, scope_id="", reason="leak")
+        return await lockdown.declare(settings, wanted, opened).enforce()
+
+
 @pytest.fixture
 async def desk(serve, tmp_path):
     api = FakeApi(CANARY)
@@ -160,15 +167,37 @@ async def test_where_no_cluster_was_named_nothing_is_known_of_it(desk):
     assert "--kubeconfig" in finding.fix
 
 
+@pytest.mark.parametrize("run", [pass_.converge, stop_everything], ids=["apply", "lockdown"])
+async def test_no_stop_waits_for_pods_of_another(desk, run):
+    """Pods that take their time to end, until the last workload was told."""
+    names = ["bot-1", "bot-2"]
+    for name in names:
+        desk.want(name, enabled=False)
+        desk.api.add("deployments", name).settle(1)
+        desk.own(name)
+    bots = desk.api.workloads.values()
+    for bot in bots:
+        bot.stops = False
+
+    def told():
+        for bot in bots:
+            bot.stops = not any(one.replicas for one in bots)
+
+    desk.api.after_patch = [told] * len(names)
+    waits = []
+    tick = desk.api.tick
+    desk.api.tick = lambda: waits.append(tick())
+    await run(desk.settings)
+    assert len(waits) < kubernetes.LOOKS
+    assert {(bot.replicas, bot.pods, bot.stopping) for bot in bots} == {(0, 0, 0)}
+    assert kinds(await pass_.dry_run(desk.settings)) == dict.fromkeys(names, ActionKind.NONE)
+
+
 async def test_the_emergency_stop_reaches_the_cluster(desk):
     desk.want("bot", enabled=True)
     bot = desk.api.add("deployments", "bot")
     bot.settle(1)
     desk.own("bot")
-    with ExitStack() as opened:
-        declared = lockdown.declare(
-            desk.settings, Wanted(scope=Scope.ALL, scope_id="", reason="leak"), opened
-        )
-        told = await declared.enforce()
+    told = await stop_everything(desk.settings)
     assert (told.exit_code, bot.replicas, bot.pods) == (0, 0, 0)
     assert CANARY not in repr(told)
