@@ -164,7 +164,7 @@ async def test_no_amount_is_kept(desk):
     report = await desk.run(pass_.converge, desk.report(**short()), desk.report(OTHER))
     assert told(report)[("grid", "strategy-margin-balance")] == "fail"
     assert b"margin limit of grid, 500 USDT" in desk.kept()
-    for shown in (str(AMOUNT), str(int(AMOUNT))):
+    for shown in (str(AMOUNT), str(AMOUNT)[:5]):
         assert shown.encode() not in desk.kept()
         assert shown not in repr(report)
 
