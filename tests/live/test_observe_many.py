@@ -52,7 +52,7 @@ async def test_one_of_each_trouble_beside_the_healthy(start, a_key, a_target, lo
     )
     targets = [a_target(key) for key in (*good, slow, dead)]
     targets.append(a_target(a_key("kucoin"), exchange="kucoin"))
-    seen = await look(sandbox, *targets, timeout=0.3)
+    seen = await look(sandbox, *targets, timeout=1.0)
     assert [seen[f"mexc-{key.name}"].failure for key in good] == [None] * 5
     assert seen["mexc-slow"].failure.kind is Kind.UNAVAILABLE
     assert "in time" in seen["mexc-slow"].failure.message
