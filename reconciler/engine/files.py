@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from reconciler.checks import CATALOGUE, STRATEGY_CHECKS
 from reconciler.desired import Loaded, load_sound
 from reconciler.desired.files import Files
+from reconciler.engine import waivable
 from reconciler.engine.runtimes import ABILITIES
 from reconciler.model.desired import Desired, RuntimeSpec, Strategy
 from reconciler.model.errors import ConfigError, Problem
@@ -31,33 +30,13 @@ def read_sound(files: Sequence[str], where: Files | None = None) -> Loaded:
     loaded = load_sound(files, files=where)
     found = (
         *loaded.problems,
-        *_waivers(loaded.desired),
+        *waivable.void(loaded.desired),
         *_crowds(loaded.desired),
         *_settings(loaded.desired),
         *_places(loaded.desired),
         *_disabling(loaded.desired),
     )
     return replace(loaded, problems=found)
-
-
-def _waivers(desired: Desired) -> Iterator[Problem]:
-    """Waivers of checks that no connection is asked: a misspelt one would silently excuse nothing."""
-    for waiver in desired.waivers:
-        if waiver.check in STRATEGY_CHECKS:
-            yield Problem(
-                mark=waiver.mark,
-                code="not-waivable",
-                message="the waiver names a rule of policy about strategies, and nothing waives those",
-                fix="change the strategy, or the policy itself",
-            )
-        elif waiver.check not in CATALOGUE:
-            near = difflib.get_close_matches(waiver.check, CATALOGUE, n=3, cutoff=0.5)
-            yield Problem(
-                mark=waiver.mark,
-                code="unknown-check",
-                message="the waiver names a check that does not exist",
-                fix=f"write {' or '.join(near)}" if near else "reconcile explain lists every check",
-            )
 
 
 def _placed(desired: Desired) -> Iterator[tuple[Strategy, RuntimeSpec]]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.checks import CATALOGUE
+from reconciler.checks import CATALOGUE, ENTRIES
 from reconciler.engine.choose import chosen_connections, named_connections
 from reconciler.engine.files import read
 from reconciler.model.errors import ConfigError, UsageError
@@ -86,12 +86,33 @@ def test_every_waiver_of_a_check_that_does_not_exist_is_an_error_with_its_place(
     assert near.mark.line < far.mark.line
 
 
-def test_a_rule_of_policy_is_not_waived(load):
+@pytest.mark.parametrize("check", sorted(set(ENTRIES) - set(CATALOGUE)))
+def test_a_check_that_no_waiver_reaches_is_said_to_exist_and_why_it_is_not_waived(load, check):
     with pytest.raises(ConfigError) as caught:
-        load("policy-averaging")
+        load(check)
     (problem,) = caught.value.problems
     assert problem.code == "not-waivable"
-    assert "rule of policy" in problem.message
+    assert problem.message.startswith(f"{check} exists and cannot be waived: it ")
+    assert problem.fix
+
+
+@pytest.mark.parametrize(
+    ("check", "why", "fix"),
+    [
+        ("policy-averaging", "rule of policy", "the policy itself"),
+        ("bot-mode", "compares the bot itself", "what they say of its strategy"),
+        ("strategy-pair-listed", "advice", "remove the waiver"),
+        ("strategy-settings-taken", "advice", "remove the waiver"),
+        ("runtime-test", "whether a runtime answers", "start the runtime"),
+        ("threshold-enable", "a guard", "docs/guards.md"),
+    ],
+)
+def test_each_kind_of_check_says_what_helps_instead_of_a_waiver(load, check, why, fix):
+    with pytest.raises(ConfigError) as caught:
+        load(check)
+    (problem,) = caught.value.problems
+    assert why in problem.message
+    assert fix in problem.fix
 
 
 def test_all_connections_or_those_named_once_and_by_id(load):
