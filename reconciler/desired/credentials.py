@@ -24,7 +24,8 @@ class CredentialFinder:
     def find(self, item: Item, exchange: str) -> CredentialRef | Problem:
         """The reference for one key of ``exchange``, or what is wrong with it."""
         if isinstance(item.value, dict):
-            return _inline(item, registry.get(exchange).credentials if registry.known(exchange) else None)
+            needed = registry.get(exchange).credentials if registry.known(exchange) else None
+            return _inline(item, needed, top=self._files.top)
         return self.file(item)
 
     def file(self, item: Item) -> CredentialRef | Problem:
@@ -40,10 +41,10 @@ class CredentialFinder:
                 f"this secret file already belongs to what names it in {first}",
                 "give each connection and each runtime a secret file of its own",
             )
-        return CredentialRef(file=place.file, mark=item.mark, root=document.root)
+        return CredentialRef(file=place.file, mark=item.mark, root=document.root, top=self._files.top)
 
 
-def _inline(item: Item, needed: Sequence[str] | None) -> CredentialRef | Problem:
+def _inline(item: Item, needed: Sequence[str] | None, *, top: str) -> CredentialRef | Problem:
     """Values in place. ``needed`` are the fields of the exchange, ``None`` when it is not known."""
     document = item.document
     if "sops" not in document.value:
@@ -59,4 +60,6 @@ def _inline(item: Item, needed: Sequence[str] | None) -> CredentialRef | Problem
             f"this exchange needs {', '.join(needed)}; found {', '.join(given)}",
             "give exactly the fields that the exchange needs",
         )
-    return CredentialRef(file=document.file, mark=item.mark, root=document.root, inline=True, fields=given)
+    return CredentialRef(
+        file=document.file, mark=item.mark, root=document.root, top=top, inline=True, fields=given
+    )

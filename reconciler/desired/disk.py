@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from reconciler.desired.files import (
@@ -25,17 +26,42 @@ class Disk:
     """The files of this machine, as :class:`reconciler.desired.files.Files` asks for them.
 
     ``instead`` gives the bytes of a file by its real path, in place of those on the disk: a change is
-    judged before it is written, also of a file that is not there yet.
+    judged before it is written, also of a file that is not there yet. ``top`` is the folder that names are
+    relative to, as people know them: that of a repository whose files were written to some place of ours.
     """
 
-    def __init__(self, instead: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self, instead: Mapping[str, bytes] | None = None, *, top: str = "") -> None:
+        self.top = top
         self._instead = instead or {}
         self._folders: dict[str, str] = {}
 
     def find(self, paths: Sequence[str | Path]) -> Found:
         """Every configuration file that ``paths`` name."""
+        found = self._find([self._at(os.fspath(path)) for path in paths])
+        if not self.top:
+            return found
+        return Found(
+            sources=[
+                replace(one, file=self._name(one.file), root=self._name(one.root)) for one in found.sources
+            ],
+            problems=[
+                replace(one, mark=replace(one.mark, file=self._name(one.mark.file))) for one in found.problems
+            ],
+        )
+
+    def _at(self, name: str) -> str:
+        """Where the file of that name lies."""
+        if not self.top or name == os.curdir:
+            return self.top or name
+        return os.path.join(self.top, name)  # noqa: PTH118 - a Path would normalise it
+
+    def _name(self, path: str) -> str:
+        """The name of what lies there."""
+        return path.removeprefix(self.top).lstrip(os.sep) or os.curdir
+
+    def _find(self, paths: Sequence[str]) -> Found:
         found, seen = Found(), set[str]()
-        for path in (os.fspath(path) for path in paths):
+        for path in paths:
             try:
                 mode = 0 if os.path.realpath(path) in self._instead else Path(path).stat().st_mode
             except (OSError, ValueError) as error:
@@ -51,8 +77,8 @@ class Disk:
         """Where a secret file stands; links are followed as long as they stay below ``root``."""
         folder, slash, _ = beside.rpartition(os.sep)
         file = os.path.normpath(folder + slash + name)
-        real = self._real(file)
-        return SecretPlace(file=file, real=real, refusal=self._refusal(real, root))
+        real = self._real(self._at(file))
+        return SecretPlace(file=file, real=real, refusal=self._refusal(real, self._at(root)))
 
     def _refusal(self, real: str, root: str) -> Refusal | None:
         if not real.startswith(self._folder(root).rstrip(os.sep) + os.sep):

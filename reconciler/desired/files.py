@@ -84,7 +84,14 @@ class SecretPlace:
 
 
 class Files(Protocol):
-    """Gives configuration files and knows where secret files stand. Never blocks, never leaves its tree."""
+    """Gives configuration files and knows where secret files stand. Never blocks, never leaves its tree.
+
+    Every name that it takes and gives is relative to ``top``: empty where the process runs.
+    """
+
+    @property
+    def top(self) -> str:
+        """The folder on the disk that names are relative to."""
 
     def find(self, paths: Sequence[str | Path]) -> Found:
         """Every configuration file that ``paths`` name, each once, in the given order, folders sorted.

@@ -47,6 +47,8 @@ class RevisionFiles:
     With ``absent`` a path that is not there holds nothing, as a base that has no configuration yet.
     """
 
+    top = ""
+
     def __init__(self, tree: Tree, *, absent: bool) -> None:
         self._tree = tree
         self._absent = absent

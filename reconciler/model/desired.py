@@ -98,11 +98,13 @@ class CredentialRef:
     and checked to stay inside the tree. Or, with inline ``ENC[...]`` values, ``file`` is the
     configuration file itself and ``inline`` is True; ``fields`` then names the inline fields.
     ``mark`` is where it was written; ``root`` is the folder that a secret file may not leave.
+    ``top`` is the folder that both are relative to: empty where the process runs.
     """
 
     file: str
     mark: Mark
     root: str
+    top: str = ""
     inline: bool = False
     fields: tuple[str, ...] = ()
 

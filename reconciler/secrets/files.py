@@ -22,17 +22,17 @@ _WRONG_PATH: Final = frozenset(
 )
 
 
-def read_within(path: str, *, root: str, limit: int, mark: Mark) -> bytes:
+def read_within(path: str, *, root: str, limit: int, mark: Mark, top: str = "") -> bytes:
     """The bytes of a regular file inside ``root``, at most ``limit`` of them.
 
-    What a caller judges is what it must go on with: the file can change after it was read.
-    ``mark`` is where the path was written. Raise ``NotASecretFile`` for everything that is not
-    such a file: missing, a folder, a pipe or device, too large, or a link out of ``root``; and a
-    plain ``SecretsError`` where this machine could not read it now (no permission, no descriptor
-    left, a disk or network error): that says nothing of the file.
+    What a caller judges is what it must go on with: the file can change after it was read. ``path`` and
+    ``root``, as people know them, are relative to ``top``; ``mark`` is where the path was written. Raise
+    ``NotASecretFile`` for everything that is not such a file: missing, a folder, a pipe or device, too
+    large, or a link out of ``root``; and a plain ``SecretsError`` where this machine could not read it now
+    (no permission, no descriptor left, a disk or network error): that says nothing of the file.
     """
     try:
-        descriptor = _open(path, root=root, mark=mark)
+        descriptor = _open(path, root=root, top=top, mark=mark)
         try:
             return _read(descriptor, path=path, limit=limit, mark=mark)
         finally:
@@ -47,9 +47,9 @@ def read_within(path: str, *, root: str, limit: int, mark: Mark) -> bytes:
         ) from None
 
 
-def _open(path: str, *, root: str, mark: Mark) -> int:
-    real = os.path.realpath(path)
-    if not Path(real).is_relative_to(os.path.realpath(root)):
+def _open(path: str, *, root: str, top: str, mark: Mark) -> int:
+    real = os.path.realpath(os.path.join(top, path))  # noqa: PTH118 - a Path would normalise it
+    if not Path(real).is_relative_to(os.path.realpath(os.path.join(top, root))):  # noqa: PTH118 - the same
         raise NotASecretFile(
             f"{path} leads out of {root}",
             hint="keep secret files inside the folder of the configuration; links out of it are refused",

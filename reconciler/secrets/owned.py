@@ -32,7 +32,7 @@ HANGS: Final = 3
 def read_ciphertext(ref: CredentialRef) -> bytes:
     """The bytes of the file on the disk that ``ref`` names. Raise as :func:`read_within`."""
     limit = CONFIG_FILE_LIMIT if ref.inline else SECRET_FILE_LIMIT
-    return read_within(ref.file, root=ref.root, limit=limit, mark=ref.mark)
+    return read_within(ref.file, root=ref.root, top=ref.top, limit=limit, mark=ref.mark)
 
 
 def inspect_owners(
@@ -122,9 +122,10 @@ class _Patience:
 
 
 def _by_file(owners: Sequence[Owner]) -> list[list[Owner]]:
-    groups: dict[tuple[str, str, bool], list[Owner]] = {}
+    groups: dict[tuple[str, str, str, bool], list[Owner]] = {}
     for owner in owners:
-        groups.setdefault((owner.ref.file, owner.ref.root, owner.ref.inline), []).append(owner)
+        ref = owner.ref
+        groups.setdefault((ref.top, ref.file, ref.root, ref.inline), []).append(owner)
     return list(groups.values())
 
 

@@ -122,5 +122,5 @@ class _Blobs:
 def _identity(owner: Owner) -> tuple[object, ...]:
     """All of an owner by which its ciphertext is judged and taken apart; not where the files name it."""
     ref = owner.ref
-    place = (ref.file, ref.root, ref.inline, ref.fields)
+    place = (ref.top, ref.file, ref.root, ref.inline, ref.fields)
     return (owner.kind, owner.needs, owner.fields, owner.binding, owner.pinned, *place)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.desired import load
-from reconciler.desired.files import MAX_BYTES
+from reconciler.desired.disk import Disk
+from reconciler.desired.files import MAX_BYTES, OUTSIDE
 from reconciler.model.errors import ConfigError, ExitCode, UsageError
 
 
@@ -244,3 +245,45 @@ def test_a_folder_with_the_name_of_a_file(tmp_path, write, sound):
     write(sound)
     write("version: 1\n", "folder.yaml/more.yaml")
     assert len(load([tmp_path]).files) == 2
+
+
+class TestBelowATop:
+    """Names are those of a repository, wherever its files were written to."""
+
+    @pytest.fixture
+    def top(self, tmp_path, sound):
+        top = tmp_path / "kept" / "4f2a-1"
+        for name, text in (
+            ("bots/a.yaml", sound),
+            ("bots/secrets/mexc-spot-main.sops.yaml", "x"),
+            ("broken.yaml", "version: 3\n"),
+            ("away.sops.yaml", "x"),
+        ):
+            (top / name).parent.mkdir(parents=True, exist_ok=True)
+            (top / name).write_text(text)
+        return top
+
+    @pytest.mark.parametrize(("path", "name"), [("bots/a.yaml", "bots/a.yaml"), ("bots", "bots/a.yaml")])
+    def test_every_name_is_relative_to_it(self, top, path, name):
+        (found,) = Disk(top=str(top)).find([path]).sources
+        assert (found.file, found.root) == (name, "bots")
+
+    @pytest.mark.parametrize("path", [".", ""])
+    def test_the_top_itself_is_a_folder_as_another(self, top, path):
+        found = Disk(top=str(top)).find([path])
+        assert [one.file for one in found.sources] == ["broken.yaml", "bots/a.yaml"]
+        assert {one.root for one in found.sources} == {"."}
+
+    def test_so_is_what_is_wrong(self, top):
+        with pytest.raises(ConfigError) as caught:
+            load(["broken.yaml", "gone.yaml"], files=Disk(top=str(top)))
+        assert {one.mark.file for one in caught.value.problems} == {"broken.yaml", "gone.yaml"}
+
+    def test_a_secret_file_stands_below_it_and_nowhere_else(self, top):
+        disk = Disk(top=str(top))
+        place = disk.secret("secrets/mexc-spot-main.sops.yaml", beside="bots/a.yaml", root="bots")
+        assert place.file == "bots/secrets/mexc-spot-main.sops.yaml"
+        assert place.real == str(top / place.file)
+        assert place.refusal is None
+        assert disk.secret("../away.sops.yaml", beside="bots/a.yaml", root="bots").refusal is OUTSIDE
+        assert disk.secret("../../../x.yaml", beside="bots/a.yaml", root=".").refusal is OUTSIDE

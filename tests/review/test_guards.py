@@ -17,6 +17,8 @@ SUSPEND = {"suspend": {"reason": "audit", "until": "2020-12-31"}}
 class InMemory:
     """Configuration that lies nowhere but here."""
 
+    top = ""
+
     def __init__(self, document):
         self.data = json.dumps(document).encode()
 

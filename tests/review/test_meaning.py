@@ -21,6 +21,8 @@ ABSENT = object()
 class InMemory:
     """Configuration that lies nowhere but here."""
 
+    top = ""
+
     def __init__(self, document):
         self.data = json.dumps(document).encode()
 
