@@ -45,9 +45,16 @@ def command(
     A connection whose key can be read and passes every blocking check is Online. Strategies, runtimes
     and state are neither read nor changed.
     """
-    show = screen.Screen(output=output, output_files=output_files, verbose=verbose, no_color=no_color)
-    with files_of(files, chosen_of(chosen)) as (found, commit):
-        chosen |= {"files": found, "commit": commit}
+    source = chosen_of(chosen)
+    show = screen.Screen(
+        output=output,
+        output_files=output_files,
+        verbose=verbose,
+        no_color=no_color,
+        from_top=source.git is not None,
+    )
+    with files_of(files, source) as given:
+        chosen |= given.settings()
         with settings_from(verbose=verbose, **chosen) as settings:
             report = run_async(pass_.check(settings, connections))
     show.report(report)

@@ -61,22 +61,28 @@ def run(
             "nothing was done: there is nobody to ask",
             hint="give --dry-run to look, --yes to apply, or --plan FILE to apply a reviewed plan",
         )
-    show = screen.Screen(output=output, output_files=output_files, verbose=verbose, no_color=no_color)
+    source = chosen_of(chosen)
+    show = screen.Screen(
+        output=output,
+        output_files=output_files,
+        verbose=verbose,
+        no_color=no_color,
+        from_top=source.git is not None,
+    )
     if plan and targets:
         raise UsageError(
             "--plan applies the whole of what was reviewed, so --target does not go with it",
             hint="review a plan of the targets alone: --dry-run --target ID --out FILE",
         )
     reviewed = _read_plan(plan) if plan else None
-    source = chosen_of(chosen)
     if watch:
         chosen |= {"targets": targets, "verbose": verbose}
         every = interval or INTERVAL
         chosen |= {"notify_file": notify_file, "metrics_file": metrics_file}
         return _watch(files, source, show, interval=every, listen=listen, audit=dry_run, **chosen)
     with (
-        files_of(files, source, keep=not dry_run) as (found, commit),
-        settings_from(verbose=verbose, files=found, commit=commit, targets=targets, **chosen) as settings,
+        files_of(files, source, keep=not dry_run) as given,
+        settings_from(verbose=verbose, targets=targets, **given.settings(), **chosen) as settings,
     ):
         if dry_run:
             return _dry_run(settings, show, out=out, detailed=detailed_exitcode)
@@ -133,12 +139,12 @@ def _watch(
 
     address = parse_listen(listen) if listen else None
     with (
-        beginning(files, where, keep=not audit) as (source, found, commit),
-        settings_from(files=found, commit=commit, **chosen) as settings,
+        beginning(files, where, keep=not audit) as (following, given),
+        settings_from(**given.settings(), **chosen) as settings,
     ):
         after = Aftermath(settings, notify_file=None if audit else notify_file, metrics_file=metrics_file)
         return watch(
-            settings, show, interval=interval, listen=address, audit=audit, source=source, after=after
+            settings, show, interval=interval, listen=address, audit=audit, following=following, after=after
         )
 
 

@@ -30,6 +30,7 @@ class Screen:
     """Shows reports in the format that was asked for, and writes the other formats to their files.
 
     The file options are judged at once, so that a misspelt format stops a run before it starts.
+    ``from_top``: results name their files from the top of a repository already, wherever this runs.
     """
 
     def __init__(
@@ -39,13 +40,15 @@ class Screen:
         output_files: tuple[str, ...] = (),
         verbose: bool = False,
         no_color: bool = False,
+        from_top: bool = False,
     ) -> None:
         from reconciler.output.registry import FORMATS, colour_wanted  # noqa: PLC0415 - keeps --help quick
 
         self._output = output
         self._files = _parse_output_files(output_files, tuple(FORMATS))
         tty = sys.stdout is not None and sys.stdout.isatty()
-        self._in_file = Options(verbose=verbose, folder=_folder(), root=_root())
+        here = Options(verbose=verbose)
+        self._in_file = here if from_top else replace(here, folder=_folder(), root=_root())
         self._options = replace(
             self._in_file,
             width=min(MAX_WIDTH, shutil.get_terminal_size().columns) if tty else MAX_WIDTH,

@@ -37,8 +37,15 @@ def command(
     Reads configuration and secret files as they lie in git, never decrypts, and reports every error
     with file, line, what was expected and how to fix it. Safe on a pull request from a fork.
     """
-    show = screen.Screen(output=output, output_files=output_files, verbose=verbose, no_color=no_color)
-    with files_of(files, chosen_of(chosen)) as (found, _):
-        result = validate(found)
+    source = chosen_of(chosen)
+    show = screen.Screen(
+        output=output,
+        output_files=output_files,
+        verbose=verbose,
+        no_color=no_color,
+        from_top=source.git is not None,
+    )
+    with files_of(files, source) as given:
+        result = validate(given.files, top=given.top)
     show.report(result)
     ctx.exit(result.exit_code)

@@ -13,7 +13,7 @@ from reconciler.cli.screen import Screen
 from reconciler.engine.health import Health
 from reconciler.engine.loop import Hooks, Loop
 from reconciler.engine.settings import Settings
-from reconciler.engine.source import Source
+from reconciler.engine.source import Begun
 from reconciler.engine.systemd import Supervisor
 from reconciler.model.errors import ExitCode
 from reconciler.output.metrics import CONTENT_TYPE
@@ -31,12 +31,14 @@ def watch(
     interval: float,
     listen: Address | None,
     audit: bool,
-    source: Source | None = None,
+    following: Begun | None = None,
     after: Aftermath,
 ) -> ExitCode:
-    """Run the loop until somebody ends it, and give the exit code. ``source`` tells where the files go."""
+    """Run the loop until somebody ends it, and give the exit code. ``following`` tells where the files go."""
     return asyncio.run(
-        _watch(settings, show, interval=interval, listen=listen, audit=audit, source=source, after=after)
+        _watch(
+            settings, show, interval=interval, listen=listen, audit=audit, following=following, after=after
+        )
     )
 
 
@@ -47,7 +49,7 @@ async def _watch(
     interval: float,
     listen: Address | None,
     audit: bool,
-    source: Source | None,
+    following: Begun | None,
     after: Aftermath,
 ) -> ExitCode:
     health = Health()
@@ -58,7 +60,7 @@ async def _watch(
         hooks=Hooks(first=show.report, turned=after.turn),
         health=health,
         supervisor=Supervisor.of(settings.environ),
-        source=source,
+        following=following,
     )
     async with AsyncExitStack() as stack:
         if listen:

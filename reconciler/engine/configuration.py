@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -24,8 +24,12 @@ _ATTEMPTS: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Signature:
-    """Tells any change of the configuration by content, of secret files by what the disk says of them."""
+    """Tells any change of the configuration by content, of secret files by what the disk says of them.
 
+    ``names`` are the files of the configuration.
+    """
+
+    names: tuple[str, ...]
     files: bytes
     secrets: tuple[tuple[int, ...] | None, ...]
 
@@ -33,11 +37,14 @@ class _Signature:
 class Configuration:
     """The last good configuration of some files, and what is wrong with the present ones.
 
-    ``sleep`` waits for files to come to rest.
+    ``top`` is the folder that ``files`` are relative to; ``sleep`` waits for files to come to rest.
     """
 
-    def __init__(self, files: Sequence[str], *, sleep: Callable[[float], Awaitable[None]]) -> None:
-        self._files = self._read_from = tuple(files)
+    def __init__(
+        self, files: Sequence[str], *, top: str = "", sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
+        self._files, self._top = tuple(files), top
+        self._read_from = top
         self._sleep = sleep
         self._seen: _Signature | None = None
         self._desired: Desired | None = None
@@ -54,13 +61,23 @@ class Configuration:
         return self.problem is not None and self._desired is not None
 
     @property
-    def files(self) -> tuple[str, ...]:
-        """The files that were read last, whether they were good or not."""
+    def top(self) -> str:
+        """The folder that was read last, whether its files were good or not."""
         return self._read_from
 
-    def move(self, files: Sequence[str]) -> None:
+    @property
+    def reading(self) -> Hashable:
+        """Another one whenever the files that were read last are others than before."""
+        return self._seen
+
+    @property
+    def files(self) -> frozenset[str]:
+        """Every file that was read last, and the secret files that the last good ones name."""
+        return frozenset((*(self._seen.names if self._seen else ()), *self._secret_files()))
+
+    def move(self, files: Sequence[str], top: str) -> None:
         """Read these files from now on, as of another commit."""
-        self._files = tuple(files)
+        self._files, self._top = tuple(files), top
 
     def summary(self) -> str | None:
         """One sentence about what is wrong with the files; ``None`` where nothing is."""
@@ -83,9 +100,9 @@ class Configuration:
         signature = await self._at_rest()
         if signature is None or signature == self._seen:
             return None
-        self._seen, self._read_from = signature, self._files
+        self._seen, self._read_from = signature, self._top
         try:
-            return read(self._read_from)
+            return read(self._files, self._top)
         except ReconcilerError as error:
             self.refuse(error)
         except Exception as error:  # noqa: BLE001 - whatever a file does to a parser, the last good one goes on
@@ -126,28 +143,29 @@ class Configuration:
         return None
 
     def _signature(self) -> _Signature:
-        found, digest = Disk().find(self._files), hashlib.sha256()
+        found, digest = Disk(top=self._top).find(self._files), hashlib.sha256(os.fsencode(self._top))
         for source in found.sources:
             digest.update(repr((source.file, source.root, len(source.data))).encode("utf-8", "replace"))
             digest.update(source.data)
         for problem in found.problems:
             digest.update(repr(problem).encode("utf-8", "replace"))
-        return _Signature(files=digest.digest(), secrets=self._secrets())
+        names = tuple(source.file for source in found.sources)
+        return _Signature(names=names, files=digest.digest(), secrets=self._secrets())
 
     def _secrets(self) -> tuple[tuple[int, ...] | None, ...]:
-        return tuple(_stat(file) for file in self._secret_files())
+        return tuple(stamp(file) for file in sorted(self._secret_files()))
 
-    def _secret_files(self) -> Iterable[str]:
-        known = self._desired.connections.values() if self._desired else ()
-        return sorted({one.credentials.file for one in known if not one.credentials.inline})
+    def _secret_files(self) -> frozenset[str]:
+        return secret_files(self._desired) if self._desired else frozenset()
 
     def _folders(self) -> Iterator[Path]:
-        for file in (*self._files, *self._secret_files()):
-            for path in (Path(file), Path(os.path.realpath(file))):
+        named = [Path(self._top, file) for file in self._files]
+        for file in (*named, *map(Path, self._secret_files())):
+            for path in (file, Path(os.path.realpath(file))):
                 yield path.absolute() if path.is_dir() else path.absolute().parent
-        for file in self._files:
-            if Path(file).is_dir():
-                yield from _below(Path(file).absolute())
+        for file in named:
+            if file.is_dir():
+                yield from _below(file.absolute())
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -157,7 +175,15 @@ def _below(folder: Path) -> Iterator[Path]:
         yield Path(here)
 
 
-def _stat(file: str) -> tuple[int, ...] | None:
+def secret_files(desired: Desired) -> frozenset[str]:
+    """Where the secret files lie that ``desired`` names, of connections and of runtimes."""
+    of_runtimes = (one.credentials for one in desired.runtimes.values() if one.credentials)
+    refs = (*(one.credentials for one in desired.connections.values()), *of_runtimes)
+    return frozenset(str(Path(ref.top, ref.file)) for ref in refs if not ref.inline)
+
+
+def stamp(file: str) -> tuple[int, ...] | None:
+    """What the disk says of a file, without reading it; ``None`` where it is not there."""
     try:
         found = Path(file).stat()
     except (OSError, ValueError):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from reconciler.desired import Loaded, load_sound
+from reconciler.desired.disk import Disk
 from reconciler.desired.files import Files
 from reconciler.engine import waivable
 from reconciler.engine.runtimes import ABILITIES
@@ -14,9 +15,9 @@ from reconciler.model.errors import ConfigError, Problem
 from reconciler.runtimes.registry import TYPES
 
 
-def read(files: Sequence[str]) -> Desired:
-    """What the files want. Raise ``ConfigError`` with everything wrong with them."""
-    loaded = read_sound(files)
+def read(files: Sequence[str], top: str = "") -> Desired:
+    """What the files below the folder ``top`` want. Raise ``ConfigError`` with everything wrong with them."""
+    loaded = read_sound(files, Disk(top=top))
     if loaded.problems:
         raise ConfigError(loaded.problems)
     return loaded.desired

@@ -231,10 +231,9 @@ class Followed:
         return f"{commit}-{below}"
 
     def _revision(self, kept: Kept) -> Revision:
-        folder = self._cache.folder / kept.tree
-        return Revision(
-            files=tuple(str(folder / path) for path in self._paths), commit=kept.commit, at=kept.at
-        )
+        files = tuple(path or posixpath.curdir for path in self._paths)
+        top = str((self._cache.folder / kept.tree).absolute())
+        return Revision(files=files, top=top, commit=kept.commit, at=kept.at)
 
 
 @dataclass(frozen=True, slots=True)

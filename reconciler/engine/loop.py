@@ -12,22 +12,20 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.engine import pass_
-from reconciler.engine.asked import Asked
-from reconciler.engine.changes import Changes
 from reconciler.engine.choose import chosen_connections
-from reconciler.engine.configuration import Configuration
 from reconciler.engine.health import Health
+from reconciler.engine.intake import Intake
 from reconciler.engine.memory import Memory
 from reconciler.engine.readings import Readings
 from reconciler.engine.schedule import Timetable
 from reconciler.engine.settings import Settings
-from reconciler.engine.source import Revision, Source
+from reconciler.engine.source import Begun
 from reconciler.engine.systemd import Supervisor
 from reconciler.engine.threads import Threads
 from reconciler.engine.voice import Voice
 from reconciler.model.desired import Desired
 from reconciler.model.errors import LockHeld, ReconcilerError, StateError, UsageError
-from reconciler.model.report import Report, concerns_of
+from reconciler.model.report import Report
 from reconciler.secrets.ring import Ring
 
 _LOG: Final = logging.getLogger("reconciler.loop")
@@ -73,8 +71,8 @@ class Loop:
     """One loop. :meth:`run` ends only when it was told to, or when it could not even begin.
 
     ``audit``: it reads and reports and changes nothing anywhere, no state either. ``clock`` gives seconds
-    that only ever grow, ``chance`` a number from 0 to 1. ``source`` is asked at each pass where the files of
-    ``settings`` lie next; without it they stay where they are.
+    that only ever grow, ``chance`` a number from 0 to 1. ``following`` is asked at each pass where the files
+    of ``settings`` lie next; without it they stay where they are.
     """
 
     def __init__(
@@ -86,7 +84,7 @@ class Loop:
         hooks: Hooks | None = None,
         health: Health | None = None,
         supervisor: Supervisor | None = None,
-        source: Source | None = None,
+        following: Begun | None = None,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -105,12 +103,7 @@ class Loop:
         self.health = health or Health(clock=clock)
         self._voice = Voice(self._settings, self.health)
         self._memory = Memory(self._settings, audit=audit)
-        self._configuration = Configuration(settings.files, sleep=settings.sleep)
-        self._asked = Asked(source, new=self._moved, failed=self._not_moved) if source else None
-        self._newest = Revision(files=settings.files, commit=settings.commit, at=settings.now())
-        self._commit = settings.commit
         self._timetable = Timetable(interval, clock=clock, chance=chance)
-        self._changes = Changes(self._files_changed, self._cannot_watch)
         self._threads = Threads()
         self._ring = Ring(settings.redactor.add)
         self._readings = Readings(
@@ -121,6 +114,15 @@ class Loop:
             late=self._poke,
             reuse=audit,
         )
+        self._intake = Intake(
+            settings,
+            following=following,
+            adopt=self._readings.adopt,
+            changed=self._poke,
+            unwatched=self._cannot_watch,
+            voice=self._voice,
+            memory=self._memory,
+        )
         self._patience = min(interval / 2, PATIENCE)
         self._breath = min(interval / 2, BREATH)
         self._ended_at = -float("inf")
@@ -130,7 +132,6 @@ class Loop:
         self._shown = ""
         self._wake = asyncio.Event()
         self._ending = asyncio.Event()
-        self._look_again = False
         self._all_now = False
         self._reloading = False
 
@@ -145,8 +146,7 @@ class Loop:
         """Read the files again, and every key, as soon as that can be."""
         self._supervisor.reloading()
         self._reloading = True
-        self._configuration.again()
-        self._ask()
+        self._intake.again()
         self._all_now = True
         self._poke()
 
@@ -160,14 +160,9 @@ class Loop:
         async with AsyncExitStack() as stack:
             stack.callback(self._threads.close)
             await stack.enter_async_context(self._readings)
-            stack.push_async_callback(self._changes.close)
-            if self._asked:
-                stack.push_async_callback(self._asked.close)
-            await self._refresh()
-            if self._configuration.problem:
-                await self._fall_back()
-            if self._configuration.problem:
-                raise self._configuration.problem
+            stack.push_async_callback(self._intake.close)
+            await self._intake.begin()
+            self._all_now = True
             if self._supervisor.watchdog:
                 watching = asyncio.create_task(self._keep_alive(self._supervisor.watchdog))
                 stack.callback(watching.cancel)
@@ -218,17 +213,20 @@ class Loop:
 
     async def _pass(self) -> None:
         self._promise(self._step)
-        await self._refresh()
-        self._ask()  # once what came before was accepted or refused: until then its files are to be read
-        desired = self._configuration.desired
-        assert desired is not None  # noqa: S101 - without any, the loop did not begin
+        if await self._intake.refresh():
+            self._all_now = True
+        if self._reloading:
+            self._reloading = False
+            self._supervisor.ready()
+        self._intake.ask()  # what came before was accepted or refused: until then its files were to be read
+        desired = self._intake.desired
         inventory = await self._threads.run(self._memory.prepare)  # may block: a server that is gone
         self._begin_turn()
         await self._readings.gather(
             desired,
             chosen_connections(desired, self._settings.targets, inventory),
             patience=self._either(self._settings.sleep(self._patience), self._ending.wait()),
-            standing_in=self._configuration.stands_in,
+            standing_in=self._intake.stands_in,
         )
         if self._ending.is_set():
             return
@@ -239,7 +237,8 @@ class Loop:
         self._show(report)
 
     async def _report(self, desired: Desired) -> Report:
-        settings = replace(self._settings, commit=self._commit)
+        commit = self._intake.commit
+        settings = replace(self._settings, committed=lambda _: commit)
         if self._audit:
             return await pass_.dry_run(
                 settings, desired=desired, surveyor=self._readings.survey, ring=self._ring
@@ -288,68 +287,6 @@ class Loop:
             self._timetable.turn_over()
         self._all_now = False
 
-    async def _refresh(self) -> None:
-        """Read the files where they changed; a configuration that cannot be used changes nothing else."""
-        self._look_again, before = False, self._configuration.desired
-        candidate = await self._configuration.candidate()
-        if candidate is not None and candidate != before:
-            try:
-                await self._readings.adopt(candidate)
-            except ReconcilerError as error:
-                self._configuration.refuse(error)
-                candidate = None
-            else:
-                self._all_now = True
-        if candidate is not None:
-            self._configuration.accept(candidate)
-            await self._accepted()
-        if before is not None:
-            self._tell_of_files()
-        await self._changes.watch(self._configuration.folders())
-
-    async def _accepted(self) -> None:
-        """The commit of what was accepted is told in passes from now on, and is what to fall back on."""
-        newest, files = self._newest, self._configuration.files
-        if self._asked and newest.files == files:  # else another one came in while these were read
-            self._commit = newest.commit
-            await asyncio.to_thread(self._asked.source.good, newest)
-
-    async def _fall_back(self) -> None:
-        """Begin with the last good commit where the newest one cannot be used."""
-        kept = await asyncio.to_thread(self._asked.source.last_good) if self._asked else None
-        if kept is None:
-            return
-        self._tell_of_files()
-        self._newest = kept
-        self._configuration.move(kept.files)
-        await self._refresh()
-
-    def _ask(self) -> None:
-        if self._asked:
-            self._asked.ask()
-
-    def _moved(self, revision: Revision) -> None:
-        """The newest commit has its files here."""
-        self._voice.tell("source", None)
-        self._newest = revision
-        self._configuration.move(revision.files)
-        self._files_changed()
-
-    def _not_moved(self, error: ReconcilerError) -> None:
-        """Nothing new may be taken, or can be had: what was taken goes on."""
-        found = concerns_of(error)
-        self._voice.tell(
-            "source", f"the repository gives nothing new, so what was taken goes on: {found[0].message}"
-        )
-
-    def _tell_of_files(self) -> None:
-        text = self._configuration.summary()
-        if self._voice.tell("configuration", text):
-            self._memory.note(text, at=self._settings.now())
-        if self._reloading:
-            self._reloading = False
-            self._supervisor.ready()
-
     async def _rest(self) -> None:
         """Wait until something is to be done."""
         while not self._ending.is_set():
@@ -363,10 +300,9 @@ class Loop:
     def _next(self) -> float:
         """When the next pass is to begin, by the clock."""
         soon = self._ended_at + self._breath
-        if self._all_now or (self._look_again and self._configuration.changed()):
+        if self._all_now or self._intake.pending():
             at = soon
         else:
-            self._look_again = False
             # Passes that readings ask for take half of the time at most, however many connections there are.
             later = self._ended_at + max(self._patience, self._took)
             at = later if self._readings.news else max(later, self._timetable.next())
@@ -405,10 +341,6 @@ class Loop:
 
     def _poke(self) -> None:
         self._wake.set()
-
-    def _files_changed(self) -> None:
-        self._look_again = True
-        self._poke()
 
     def _cannot_watch(self, why: str) -> None:
         text = (

@@ -45,8 +45,8 @@ class Memory:
             self._seen = state.audit_head().seq
         return state.inventory()
 
-    def note(self, refused: str | None, *, at: datetime) -> None:
-        """Keep for the audit log that the files cannot be used, why, or that they can again."""
+    def note(self, refused: str | None, *, at: datetime, commit: str | None) -> None:
+        """Keep for the audit log that the files of ``commit`` cannot be used, why, or that they can again."""
         kind = EventKind.CONFIGURATION_REFUSED if refused else EventKind.CONFIGURATION_RESTORED
         self._pending.append(
             Event(
@@ -56,7 +56,7 @@ class Memory:
                 subject_id="files",
                 summary=refused or "the configuration can be used again",
                 at=at,
-                origin=Origin(by=who(), commit=self._settings.commit),
+                origin=Origin(by=who(), commit=commit),
             )
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -45,7 +46,7 @@ async def check(settings: Settings, connections: Sequence[str] = ()) -> Report:
     Raise ``ConfigError`` for wrong files and ``UsageError`` for a name that is not in them.
     """
     started = settings.now()
-    desired = read(settings.files)
+    desired = read(settings.files, settings.top)
     seen = await survey(desired, named_connections(desired, connections), settings, lists=False)
     report = Report(
         version=__version__,
@@ -53,6 +54,7 @@ async def check(settings: Settings, connections: Sequence[str] = ()) -> Report:
         started_at=started,
         files=desired.files,
         connections=seen.reports,
+        repository=settings.repository,
     )
     return replace(report, exit_code=exit_code(report, seen.secrets_errors))
 
@@ -73,11 +75,11 @@ async def dry_run(
     from reconciler.state.store import open_for_reading  # noqa: PLC0415 - sqlalchemy is slow to import
 
     started = settings.now()
-    desired = read(settings.files) if desired is None else desired
+    desired = read(settings.files, settings.top) if desired is None else desired
     state, unlocked = open_for_reading(settings.state), await unlock(desired, settings, ring)
     async with opened(desired, state, unlocked, settings) as runtimes:
         seen = await look(desired, state, runtimes, settings, surveyor=surveyor)
-    return _report(Mode.DRY_RUN, seen, started, detailed=detailed, locked=secrets_errors(unlocked))
+    return _report(Mode.DRY_RUN, seen, settings, started, detailed=detailed, locked=secrets_errors(unlocked))
 
 
 def _never() -> bool:
@@ -103,11 +105,12 @@ async def converge(
     from reconciler.state.store import open_for_writing  # noqa: PLC0415 - sqlalchemy is slow to import
 
     started = settings.now()
-    desired = read(settings.files) if desired is None else desired
+    desired = read(settings.files, settings.top) if desired is None else desired
+    commit = await asyncio.to_thread(settings.committed, desired)
     unlocked = await unlock(desired, settings, ring)
     with open_for_writing(settings.state) as store:
         async with held(store, settings) as lease:
-            origin = _begun(store, settings, started, reviewed)
+            origin = _begun(store, started, commit, reviewed)
             with _ended_by_errors(store, origin, settings):
                 async with opened(desired, store, unlocked, settings) as runtimes:
                     recovered = await _recover(runtimes, store, lease, settings, origin)
@@ -119,6 +122,7 @@ async def converge(
             report = _report(
                 Mode.APPLY,
                 seen,
+                settings,
                 started,
                 recovered=recovered,
                 outcomes=outcomes,
@@ -128,9 +132,9 @@ async def converge(
             return _recorded(report, seen, store, settings, token=lease.token, origin=origin)
 
 
-def _begun(store: Store, settings: Settings, started: datetime, reviewed: PlanFile | None) -> Origin:
+def _begun(store: Store, started: datetime, commit: str | None, reviewed: PlanFile | None) -> Origin:
     """Record that a pass began, and whether the files are those of another commit than before."""
-    by, commit = who(), settings.commit
+    by = who()
     before = next((one.commit for one in store.passes(limit=20) if one.commit is not None), None)
     digest = reviewed.digest if reviewed else None
     number = store.begin_pass(mode=Mode.APPLY.value, started_at=started, digest=digest, by=by, commit=commit)
@@ -221,6 +225,7 @@ def _finish(
 def _report(
     mode: Mode,
     seen: Seen,
+    settings: Settings,
     started: datetime,
     *,
     recovered: tuple[Outcome, ...] = (),
@@ -239,6 +244,7 @@ def _report(
         findings=seen.findings,
         plan=seen.plan,
         outcomes=outcomes,
+        repository=settings.repository,
     )
     code = exit_code(
         report,

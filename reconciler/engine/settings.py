@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from reconciler.model.desired import Desired
 from reconciler.runtimes.kubeconfig import Kubeconfig
 from reconciler.secrets.redact import Redactor
 
@@ -20,6 +21,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _unknown(_: Desired) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One run's settings.
@@ -29,7 +34,9 @@ class Settings:
     seconds for one request; ``targets`` are ids of connections or
     strategies; ``redactor`` learns every secret that the run decrypts. ``lock_timeout`` is in seconds,
     how long an apply waits for another one; ``notice`` is called with what a person may want to know
-    meanwhile. ``commit`` is what the files are of, where that is known. ``settles``: what starts waits for
+    meanwhile. ``top`` is the folder that ``files`` are relative to, where the process does not run there;
+    ``repository`` the options that name where they come from. ``committed`` is asked, in a thread, for the
+    commit that what was just read is of, where that is known. ``settles``: what starts waits for
     ``policy.settle``, as in the loop; ``counts_back``: for so many seconds what was done counts towards
     the thresholds of later passes. ``allow_commands``: programs that the files choose may be started.
     """
@@ -43,7 +50,9 @@ class Settings:
     max_parallel: int = 64
     targets: tuple[str, ...] = ()
     lock_timeout: float = 0.0
-    commit: str | None = None
+    top: str = ""
+    repository: tuple[str, ...] = ()
+    committed: Callable[[Desired], str | None] = _unknown
     settles: bool = False
     counts_back: float = 0.0
     allow_commands: bool = False

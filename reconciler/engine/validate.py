@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from reconciler import __version__
+from reconciler.desired.disk import Disk
 from reconciler.engine.files import read_sound
 from reconciler.engine.guards import guard_concerns
 from reconciler.engine.policy import policy_concerns
@@ -24,12 +25,13 @@ def needed_fields(exchange: str) -> tuple[str, ...]:
     return registry.get(exchange).credentials
 
 
-def validate(files: Sequence[str], *, now: Callable[[], datetime] = utc_now) -> Validation:
+def validate(files: Sequence[str], *, top: str = "", now: Callable[[], datetime] = utc_now) -> Validation:
     """Judge shape, references, policy, ends and ciphertext; all but the first two once those hold.
 
-    ``now`` decides which suspensions, approvals and waivers are over.
+    ``top`` is the folder that ``files`` are relative to; ``now`` decides which suspensions, approvals and
+    waivers are over.
     """
-    loaded = read_sound(files)
+    loaded = read_sound(files, Disk(top=top))
     desired, named = loaded.desired, loaded.desired.files or tuple(files)
     if loaded.problems:
         return _validation(named, map(concern_of, loaded.problems))

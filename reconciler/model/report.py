@@ -36,7 +36,8 @@ class ConnectionReport:
 class Report:
     """One run. ``plan`` is ``None`` for ``check``; ``outcomes`` is empty unless something was applied.
 
-    ``findings`` are those about no single connection; ``strategies`` are the desired ones by id.
+    ``findings`` are those about no single connection; ``strategies`` are the desired ones by id;
+    ``repository`` are the options that name where ``files`` come from, where they do not lie here.
     """
 
     version: str
@@ -48,6 +49,7 @@ class Report:
     findings: tuple[Finding, ...] = ()
     plan: Plan | None = None
     outcomes: tuple[Outcome, ...] = ()
+    repository: tuple[str, ...] = ()
     exit_code: ExitCode = ExitCode.DONE
 
     def all_findings(self) -> tuple[Finding, ...]:

@@ -93,10 +93,13 @@ def _next_steps(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _file_options(report: Report) -> str:
-    """``-f`` for each file; nothing where there are so many that a person would name a folder."""
-    if len(report.files) > _FEW_FILES:
-        return ""
-    return "".join(f" -f {shlex.quote(file)}" for file in report.files)
+    """What names the files: where they come from, and ``-f`` for each.
+
+    No ``-f`` where there are so many that a person would name a folder.
+    """
+    files = report.files if len(report.files) <= _FEW_FILES else ()
+    named = (*report.repository, *(word for file in files for word in ("-f", file)))
+    return "".join(f" {shlex.quote(word)}" for word in named)
 
 
 def _blocking(report: Report) -> list[str]:

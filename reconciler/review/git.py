@@ -45,8 +45,12 @@ class Git:
     ``top`` with a slash at its end (empty for ``top`` itself).
     """
 
-    def __init__(self, folder: str, environ: Mapping[str, str]) -> None:
-        """Find the repository around ``folder``. Raise ``UsageError`` where there is none, or no git."""
+    def __init__(self, folder: str, environ: Mapping[str, str], *, limit: float = TIME_LIMIT) -> None:
+        """Find the repository around ``folder``. Raise ``UsageError`` where there is none, or no git.
+
+        ``limit`` is in seconds, for each command.
+        """
+        self._limit = limit
         self._environ = {name: environ[name] for name in _KEPT if name in environ} | SET
         self._folder = folder
         self._objects: _Objects | None = None
@@ -131,7 +135,7 @@ class Git:
                 )
             except FileNotFoundError:
                 raise UsageError("git was not found", hint="install git, or put it on PATH") from None
-            output = _answer(process, arguments[0])
+            output = _answer(process, arguments[0], self._limit)
             said.seek(0)
             return subprocess.CompletedProcess(arguments, process.returncode, output, said.read(_MAX_SAID))
 
@@ -178,7 +182,7 @@ def _too_much(what: str) -> UsageError:
     )
 
 
-def _answer(process: subprocess.Popen[bytes], what: str) -> bytes:
+def _answer(process: subprocess.Popen[bytes], what: str, limit: float) -> bytes:
     """What ``process`` prints until it ends. Raise ``UsageError`` where that is too slow or too much."""
     late = threading.Event()
 
@@ -186,7 +190,7 @@ def _answer(process: subprocess.Popen[bytes], what: str) -> bytes:
         late.set()
         process.kill()
 
-    timer = threading.Timer(TIME_LIMIT, end)
+    timer = threading.Timer(limit, end)
     try:
         timer.start()
         _bound(process)
@@ -203,7 +207,7 @@ def _answer(process: subprocess.Popen[bytes], what: str) -> bytes:
         timer.cancel()
     if late.is_set():
         raise UsageError(
-            f"git {what} did not end within {TIME_LIMIT:.0f} seconds",
+            f"git {what} did not end within {limit:.0f} seconds",
             hint="look whether the repository lies on a disk that answers",
         )
     if len(output) > MAX_ANSWER:

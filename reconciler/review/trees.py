@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -74,11 +74,14 @@ class Reader(Protocol):
 
 
 class CommitTree:
-    """The tree of a commit. Raise ``UsageError`` where it is not one that git itself would write."""
+    """The tree of a commit, or what of it lies at or below the paths ``below``.
 
-    def __init__(self, git: Reader, commit: str) -> None:
+    Raise ``UsageError`` where it is not one that git itself would write.
+    """
+
+    def __init__(self, git: Reader, commit: str, *, below: Sequence[str] = ()) -> None:
         self._git = git
-        listed = git.fields("ls-tree", "-r", "-z", "--full-tree", commit)
+        listed = git.fields("ls-tree", "-r", "-z", "--full-tree", commit, "--", *below)
         self._found = dict(map(_parsed, listed))
         if len(self._found) != len(listed) or not self._found.keys().isdisjoint(_folders(self._found)):
             raise UsageError(
@@ -149,7 +152,7 @@ class WorkTree:
     def __init__(self, git: Git, *, like: str) -> None:
         """The tree of ``git``. ``like`` is any object id, whose length tells how ids are made."""
         self._top = os.path.realpath(git.top)
-        self._hash = hashlib.sha1 if len(like) == _SHA1_LENGTH else hashlib.sha256
+        self._like = like
         self._git = git
         self._left_out = dict(_left_out(git.fields("ls-files", "-z", "-t", "--stage")))
         listed = git.fields("ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -189,8 +192,7 @@ class WorkTree:
         if data is None:
             self._identities[path] = f"unread {path}"
         else:
-            head = f"blob {len(data)}\0".encode()
-            self._identities[path] = self._hash(head + data, usedforsecurity=False).hexdigest()
+            self._identities[path] = blob_id(data, like=self._like)
 
     def _kind(self, path: str) -> Kind | None:
         try:
@@ -230,6 +232,12 @@ class WorkTree:
         except (OSError, ValueError):
             return None
         return data if data is None or len(data) <= MAX_BYTES else None
+
+
+def blob_id(data: bytes, *, like: str) -> str:
+    """The object id of a file of these bytes; ``like`` is any id, whose length tells how ids are made."""
+    made = hashlib.sha1 if len(like) == _SHA1_LENGTH else hashlib.sha256
+    return made(f"blob {len(data)}\0".encode() + data, usedforsecurity=False).hexdigest()
 
 
 def changed(base: Tree, head: Tree) -> Iterable[str]:

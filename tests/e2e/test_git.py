@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.errors import ExitCode
+from reconciler.output.registry import FORMATS
 
 
 def everything(folder: Path) -> dict[Path, int]:
@@ -30,9 +32,10 @@ def test_an_apply_records_the_commit_that_it_read(site, upstream):
 def test_an_apply_of_files_here_records_their_commit(site, upstream):
     site.root = upstream.root
     site.call("--yes")
+    site.call("--yes")
     with sqlite3.connect(site.state) as connection:
         ((commit,),) = connection.execute("SELECT DISTINCT [commit] FROM passes").fetchall()
-    assert commit.removesuffix("-dirty") == upstream.git("rev-parse", "HEAD")
+    assert commit == upstream.git("rev-parse", "HEAD")
 
 
 @pytest.mark.parametrize("command", [("--dry-run",), ("check",), ("validate",)])
@@ -56,6 +59,54 @@ def test_the_same_is_planned_as_from_the_files_themselves(site, upstream):
     site.root = upstream.root
     here = site.report("--dry-run")
     assert from_git["plan"]["digest"] == here["plan"]["digest"]
+
+
+@pytest.mark.parametrize("kept", [("--yes",), ("--dry-run",)], ids=["kept", "thrown away"])
+def test_every_format_names_files_as_the_repository_does(site, upstream, kept, tmp_path):
+    """Never by the folder of ours that its commit was written to, which nobody can open."""
+    secret = upstream.root / "secrets" / "mexc-spot-main.sops.yaml"
+    secret.write_text(secret.read_text().replace("mexc-spot-main", "another"))
+    upstream.commit()
+    wanted = [f"--output-file={name}={tmp_path / name}.txt" for name in FORMATS]
+    cache = site.root / "cache"
+    done = site.call("--git", str(upstream.root), "--git-cache", str(cache), *kept, *wanted)
+    shown = {name: (tmp_path / f"{name}.txt").read_text() for name in FORMATS}
+    for name, text in (shown | {"screen": done.stdout + done.stderr}).items():
+        assert "connections.yaml" in text, name
+        assert str(cache) not in text, name
+        assert "reconcile-git-" not in text, name
+        assert upstream.head not in text, name
+    assert "secrets/mexc-spot-main.sops.yaml:" in done.stdout
+    assert "file=connections.yaml,line=" in shown["github"]
+    assert json.loads(shown["json"])["files"] == ["connections.yaml"]
+
+
+def test_a_commit_that_cannot_be_used_is_named_by_its_own_paths(site, upstream):
+    (upstream.root / "connections.yaml").write_text("version: 1\nconnections: 3\n")
+    upstream.commit()
+    for command in (("--yes",), ("--dry-run",), ("check",)):
+        done = site.call(*command, "--git", str(upstream.root))
+        assert done.returncode == ExitCode.CONFIG
+        assert done.stderr.startswith("connections.yaml:2:1"), done
+    told = site.run("validate", "--git", str(upstream.root), "--output", "json", raw=True)
+    assert {one["file"] for one in json.loads(told.stdout)["problems"]} == {"connections.yaml"}
+
+
+def test_the_next_step_that_is_told_names_the_repository(site, upstream):
+    done = site.call("--dry-run", "--git", str(upstream.root), "--ref", "refs/heads/main")
+    line = f"reconcile --git file://{upstream.root} --ref refs/heads/main -f connections.yaml"
+    assert line in " ".join(done.stdout.split())
+
+
+def test_a_forge_is_told_the_path_in_the_repository_wherever_this_runs(site, upstream):
+    site.environment["GITHUB_WORKSPACE"] = str(site.root.parent)
+    done = site.call("--dry-run", "--git", str(upstream.root), "--output", "github")
+    assert "file=connections.yaml," in done.stdout
+    assert "elsewhere" not in done.stdout
+    (upstream.root / "connections.yaml").write_text("version: 1\nconnections: 3\n")
+    upstream.commit()
+    done = site.run("validate", "--git", str(upstream.root), "--output", "github", raw=True)
+    assert "file=connections.yaml," in done.stdout
 
 
 def test_a_rewritten_history_applies_nothing(site, upstream):

@@ -138,7 +138,7 @@ async def test_a_change_of_a_secret_file_is_one(tree):
 async def test_what_breaks_a_parser_is_a_broken_configuration(tree, monkeypatch):
     await tree.take()
 
-    def broken(_):
+    def broken(*_):
         raise RecursionError("what stands in the file")
 
     monkeypatch.setattr("reconciler.engine.configuration.read", broken)

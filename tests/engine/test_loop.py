@@ -8,6 +8,7 @@ import json
 import math
 import os
 import shutil
+import subprocess
 import threading
 import time
 from dataclasses import replace
@@ -402,7 +403,7 @@ class TestFiles:
     async def test_where_nothing_can_be_watched_the_regular_pass_looks(self, world):
         await world.start()
         await world.passes(1)
-        await world.loop._changes.close()
+        await world.loop._intake._changes.close()
         world.edit(lambda document: document["strategies"]["btc-new-group"].update(enabled=False))
         await world.later(INTERVAL)
         assert world.running == {"btc-eth-recovery"}
@@ -541,6 +542,86 @@ class TestFiles:
         await world.passes(2)
         assert world.running == {"btc-eth-recovery"}
         assert [one.connection.id for one in world.reports[-1].connections] == ["mexc-spot-main"]
+        await world.end()
+
+
+class TestCommit:
+    """Files in a checkout that somebody else pulls into: each pass names the commit that it read."""
+
+    @pytest.fixture
+    def git(self, world):
+        def git(*arguments):
+            done = subprocess.run(
+                ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *arguments],  # noqa: S607
+                cwd=world.root,
+                env={"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null"},
+                check=True,
+                capture_output=True,
+            )
+            return done.stdout.decode().strip()
+
+        git("init", "--quiet", "--initial-branch=main")
+        git("add", "--all")
+        git("commit", "--quiet", "--message=first")
+        return git
+
+    @staticmethod
+    def commits(world):
+        return [one.commit for one in reversed(world.state.passes(limit=20))]
+
+    async def test_each_pass_names_the_commit_whose_files_it_read(self, world, git):
+        first = git("rev-parse", "HEAD")
+        await world.start()
+        await world.passes(1)
+        world.edit(lambda document: document["strategies"]["btc-new-group"].update(enabled=False))
+        git("commit", "--quiet", "--all", "--message=second")
+        second = git("rev-parse", "HEAD")
+        await world.later(INTERVAL)
+        assert world.running == {"btc-eth-recovery"}
+        told = self.commits(world)
+        assert set(told) == {first, second}
+        assert told == sorted(told, key=[first, second].index)
+        stopped = [one for one in world.state.events() if one.event.kind is EventKind.DISABLED]
+        assert [one.event.origin.commit for one in stopped] == [second]
+        moves = [one.event for one in world.state.events() if one.event.kind is EventKind.CONFIGURATION]
+        assert [one.summary for one in moves] == [
+            f"the files are those of commit {first}",
+            f"the files are those of commit {second}, after {first}",
+        ]
+        await world.end()
+
+    async def test_a_commit_that_leaves_the_files_as_they_are_is_named_too(self, world, git):
+        await world.start()
+        git("commit", "--quiet", "--allow-empty", "--message=second")
+        await world.later(INTERVAL)
+        assert self.commits(world)[-1] == git("rev-parse", "HEAD")
+        await world.end()
+
+    async def test_what_is_not_committed_is_told(self, world, git):
+        first = git("rev-parse", "HEAD")
+        await world.start()
+        world.edit(lambda document: document["strategies"]["btc-new-group"].update(enabled=False))
+        await world.later(INTERVAL)
+        assert self.commits(world)[-1] == f"{first}-dirty"
+        await world.end()
+
+    async def test_what_is_refused_is_named_and_what_goes_on_keeps_its_own(self, world, git):
+        first, good = git("rev-parse", "HEAD"), (world.root / "connections.yaml").read_text()
+        await world.start()
+        await world.passes(1)
+        (world.root / "connections.yaml").write_text("version: 2\n")
+        git("commit", "--quiet", "--all", "--message=broken")
+        broken = git("rev-parse", "HEAD")
+        await world.later(2 * INTERVAL)
+        assert set(self.commits(world)) == {first}
+        (world.root / "connections.yaml").write_text(good)
+        git("commit", "--quiet", "--all", "--message=mended")
+        mended = git("rev-parse", "HEAD")
+        await world.later(2 * INTERVAL)
+        assert set(self.commits(world)) == {first, mended}
+        found = {one.event.kind: one.event.origin.commit for one in world.state.events()}
+        assert found[EventKind.CONFIGURATION_REFUSED] == broken
+        assert found[EventKind.CONFIGURATION_RESTORED] == mended
         await world.end()
 
 
@@ -736,7 +817,7 @@ class TestThresholds:
         await world.start()
         await world.passes(1)
         self.want(world, *(f"s{n}" for n in range(6)))
-        await world.loop._changes.close()
+        await world.loop._intake._changes.close()
         world.loop.reload()
         await world.later(5)
         assert len(world.running) == 8

@@ -23,7 +23,7 @@ url, cache = sys.argv[1:]
 following = Following(remote=remote(url), files=("connections.yaml",), cache=Path(cache), time_limit=40)
 with Followed(following, os.environ) as source:
     revision = asyncio.run(source.refresh())
-    print(revision.commit, Path(revision.files[0]).read_text().splitlines()[-1])
+    print(revision.commit, Path(revision.top, revision.files[0]).read_text().splitlines()[-1])
 """
 
 
@@ -111,7 +111,10 @@ async def test_ended_at_any_step_on_the_disk(upstream, follow, tmp_path, monkeyp
     again = follow()
     revision = await again.refresh()
     assert revision.commit == head
-    assert Path(revision.files[0]).read_bytes() == (upstream.root / "connections.yaml").read_bytes()
+    assert (
+        Path(revision.top, revision.files[0]).read_bytes()
+        == (upstream.root / "connections.yaml").read_bytes()
+    )
     assert again.last_good() == first
     upstream.commit()
     await again.refresh()
@@ -127,11 +130,11 @@ async def test_files_that_somebody_reads_are_not_removed(upstream, follow, tmp_p
     for _ in range(3):
         upstream.commit()
         await quick.refresh()
-    assert Path(read.files[0]).is_file()
+    assert Path(read.top, read.files[0]).is_file()
     slow.close()
     upstream.commit()
     await quick.refresh()
-    assert not Path(read.files[0]).exists()
+    assert not Path(read.top, read.files[0]).exists()
 
 
 async def test_another_one_who_took_it_meanwhile_is_believed(upstream, follow, web):

@@ -46,7 +46,7 @@ async def test_the_newest_commit_gives_the_files(upstream, follow, tmp_path):
     head = upstream.commit()
     revision = await follow().refresh()
     assert revision.commit == head
-    (file,) = map(Path, revision.files)
+    (file,) = (Path(revision.top, name) for name in revision.files)
     assert file.read_text() == (upstream.root / "connections.yaml").read_text()
     assert (file.parent / "secrets/a.sops.yaml").read_text() == "x: 1\n"
     assert not (file.parent / ".git").exists()
@@ -107,7 +107,7 @@ async def test_the_last_good_files_stay_while_newer_ones_are_wrong(upstream, fol
     again = follow()
     assert await again.refresh() == bad
     assert again.last_good() == good
-    assert Path(good.files[0]).is_file()
+    assert Path(good.top, good.files[0]).is_file()
     assert source.last_good() == good
 
 
@@ -281,12 +281,12 @@ async def test_paths_are_those_of_the_repository(upstream, follow, tmp_path):
     upstream.write("elsewhere/huge.txt", "x" * 1000)
     upstream.commit()
     revision = await follow(files=("bots/eu/", "bots/us/../eu/a.yaml")).refresh()
-    folder, file = map(Path, revision.files)
+    folder, file = (Path(revision.top, name) for name in revision.files)
     assert file == folder / "a.yaml"
     assert (folder / "keys/a.sops.yaml").is_file()
     assert not list((tmp_path / "cache").rglob("huge.txt"))
     whole = await follow(files=(".",)).refresh()
-    assert (Path(whole.files[0]) / "elsewhere/huge.txt").is_file()
+    assert (Path(whole.top, whole.files[0]) / "elsewhere/huge.txt").is_file()
     assert whole.commit == revision.commit
 
 
@@ -305,7 +305,7 @@ async def test_files_that_are_gone_are_an_error_and_what_was_there_stays(upstrea
     with wrong_files("no such file"):
         await source.refresh()
     assert source.last_good() == first
-    assert Path(first.files[0]).is_file()
+    assert Path(first.top, first.files[0]).is_file()
 
 
 # --- what a dry run leaves
@@ -318,8 +318,8 @@ async def test_without_keep_nothing_is_written_and_what_was_accepted_counts(upst
     with follow(keep=False) as source:
         revision = await source.refresh()
         assert revision.commit == head
-        assert Path(revision.files[0]).is_file()
-    assert not Path(revision.files[0]).exists()
+        assert Path(revision.top, revision.files[0]).is_file()
+    assert not Path(revision.top, revision.files[0]).exists()
     upstream.git("reset", "--quiet", "--hard", "HEAD~1")
     upstream.commit("--amend")
     with follow(keep=False) as source, pytest.raises(NotFastForward):
@@ -365,11 +365,11 @@ async def test_a_memory_that_cannot_be_read_never_trusts_anew(follow, tmp_path, 
 
 async def test_files_that_were_removed_from_the_cache_are_fetched_again(follow, tmp_path):
     revision = await follow().refresh()
-    folder = Path(revision.files[0]).parent
-    Path(revision.files[0]).unlink()
+    folder = Path(revision.top, revision.files[0]).parent
+    Path(revision.top, revision.files[0]).unlink()
     folder.rmdir()
     assert await follow().refresh() == revision
-    assert Path(revision.files[0]).is_file()
+    assert Path(revision.top, revision.files[0]).is_file()
 
 
 async def test_two_urls_and_two_refs_do_not_share_a_memory(upstream, follow, tmp_path):
@@ -421,7 +421,9 @@ async def test_names_that_no_person_can_see_are_left_out(upstream, follow):
     (upstream.root / "\udcff.txt").write_text("x")
     upstream.commit()
     revision = await follow().refresh()
-    assert {path.name for path in Path(revision.files[0]).parent.iterdir()} == {"connections.yaml"}
+    assert {path.name for path in Path(revision.top, revision.files[0]).parent.iterdir()} == {
+        "connections.yaml"
+    }
 
 
 async def test_a_configuration_that_no_person_can_see_is_an_error(upstream, follow):
@@ -436,7 +438,7 @@ async def test_names_that_differ_by_case_are_both_written(upstream, follow):
     upstream.write("bots/a.yaml", upstream.config)
     upstream.commit()
     revision = await follow(files=("bots",)).refresh()
-    assert {path.name for path in Path(revision.files[0]).iterdir()} == {"A.yaml", "a.yaml"}
+    assert {path.name for path in Path(revision.top, revision.files[0]).iterdir()} == {"A.yaml", "a.yaml"}
 
 
 @pytest.mark.parametrize("mode", ["120000", "160000"])
@@ -454,7 +456,9 @@ async def test_links_beside_the_configuration_are_not_written(upstream, follow, 
     (upstream.root / "notes.txt").symlink_to("/etc/passwd")
     upstream.commit()
     revision = await follow().refresh()
-    assert [path.name for path in Path(revision.files[0]).parent.iterdir()] == ["connections.yaml"]
+    assert [path.name for path in Path(revision.top, revision.files[0]).parent.iterdir()] == [
+        "connections.yaml"
+    ]
     assert not [path for path in tmp_path.joinpath("cache").rglob("*") if path.is_symlink()]
 
 
@@ -462,7 +466,9 @@ async def test_a_huge_file_is_left_out_unless_it_is_configuration(upstream, foll
     upstream.write("film.bin", b"\0" * (9 << 20))
     upstream.commit()
     revision = await follow().refresh()
-    assert [path.name for path in Path(revision.files[0]).parent.iterdir()] == ["connections.yaml"]
+    assert [path.name for path in Path(revision.top, revision.files[0]).parent.iterdir()] == [
+        "connections.yaml"
+    ]
     upstream.write("huge.yaml", b"#" * (9 << 20))
     upstream.commit()
     assert (await follow().refresh()).commit == upstream.head
@@ -506,7 +512,10 @@ async def test_bytes_are_those_of_the_commit(upstream, follow):
     upstream.git("update-index", "--add", "--cacheinfo", f"100644,{oid},connections.yaml")
     upstream.git("commit", "--quiet", "--message=x")
     revision = await follow().refresh()
-    assert Path(revision.files[0]).read_bytes() == f"{upstream.config}# $Id$ $Format:%H$\r\n".encode()
+    assert (
+        Path(revision.top, revision.files[0]).read_bytes()
+        == f"{upstream.config}# $Id$ $Format:%H$\r\n".encode()
+    )
 
 
 def test_what_is_no_id_cannot_be_reset_to(follow):

@@ -64,7 +64,7 @@ async def test_an_answer_that_breaks_off_gives_nothing(upstream, web, follow, tm
     with pytest.raises(RemoteUnreachable):
         await source.refresh()
     assert not list(tmp_path.glob("cache/*/new-*"))
-    assert Path(first.files[0]).is_file()
+    assert Path(first.top, first.files[0]).is_file()
     web.cut = None
     assert (await source.refresh()).commit == upstream.head
 

@@ -99,7 +99,7 @@ async def test_no_program_that_anybody_names_is_started(upstream, follow, canary
     source = follow()
     first = await source.refresh()
     assert first.commit == upstream.head
-    assert Path(first.files[0]).read_bytes() == (upstream.root / "connections.yaml").read_bytes()
+    assert Path(first.top, first.files[0]).read_bytes() == (upstream.root / "connections.yaml").read_bytes()
     upstream.commit()
     await source.refresh()
     assert not (tmp_path / "ran").exists(), (tmp_path / "ran").read_text()
@@ -145,4 +145,7 @@ async def test_objects_are_the_true_ones_whatever_replaces_them(upstream, follow
     upstream.git("replace", bad, good)
     revision = await follow().refresh()
     assert revision.commit == bad
-    assert Path(revision.files[0]).read_bytes() == (upstream.root / "connections.yaml").read_bytes()
+    assert (
+        Path(revision.top, revision.files[0]).read_bytes()
+        == (upstream.root / "connections.yaml").read_bytes()
+    )

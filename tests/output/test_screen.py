@@ -225,6 +225,15 @@ def test_many_files_are_not_repeated_in_commands(dry_run):
     assert "next           reconcile # apply this" in text.render(many)
 
 
+def test_commands_name_the_repository_that_the_files_come_from(dry_run):
+    followed = replace(dry_run, repository=("--git", "file:///srv/a b", "--ref", "main"))
+    named = "reconcile --git 'file:///srv/a b' --ref main"
+    screen = " ".join(text.render(followed).split())  # long lines are broken
+    assert f"{named} -f examples/connections.yaml # apply this" in screen
+    many = replace(followed, files=("a.yaml", "b.yaml", "c.yaml", "d.yaml"))
+    assert f"{named} # apply this" in " ".join(text.render(many).split())
+
+
 def test_no_files_and_no_connections_still_make_a_screen(dry_run):
     screen = text.render(replace(dry_run, files=(), connections=(), strategies=(), findings=(), plan=None))
     assert "from no files · 0 connections · 0 strategies" in screen
