@@ -1,7 +1,8 @@
 """How long the command takes to start, as ratios to a bare click program measured in the same run.
 
-Usage: python bench/startup.py [--runs N]. Prints the median of N whole processes each; the machine's
-speed cancels out of a ratio. Aim: `reconcile --help` under 1.5 times a bare click program; `reconcile gate`,
+Usage: python bench/startup.py [--runs N] [--postgres URL]. Prints the median of N whole processes each; the
+machine's speed cancels out of a ratio. URL names an empty database, which is filled: the gate is measured
+beside that of SQLite then. Aim: `reconcile --help` under 1.5 times a bare click program; `reconcile gate`,
 which runs before every start of a bot, under a quarter of a second as a whole process.
 """
 
@@ -31,17 +32,22 @@ SUBJECTS = {
 }
 
 
-def state(folder: Path, size: int = 1_000) -> Path:
-    """A state as a pass over ``size`` connections, with a strategy on each, leaves it."""
-    path, at = folder / "state.db", datetime.now(UTC)
+def fill(url: str, size: int = 1_000) -> str:
+    """A state as a pass over ``size`` connections, with a strategy on each, leaves it; gives ``url``."""
+    at = datetime.now(UTC)
     names = [f"c{number:04}" for number in range(size)]
     well = {"exchange": "mexc", "status": Status.CONNECTED, "verdict": Verdict.PASS, "at": at}
     fields = {"runtime": "ft", "may": May.RUN, "why": "every blocking check passes", "at": at}
     permits = [Permit(strategy=one, connection=one, **fields) for one in names]
-    with open_for_writing(str(path)) as store, store.lease() as lease:
+    with open_for_writing(url) as store, store.lease() as lease:
         store.record_evidence([Reading(connection=one, **well) for one in names], token=lease.token)
         store.record_decisions(token=lease.token, permits=permits, strategies=names, conditions=())
-    return path
+    return url
+
+
+def gate(url: str) -> list[str]:
+    """The command line that asks that state whether one strategy may run."""
+    return ["-m", "reconciler.cli", "gate", "c0500", "--max-age", "1d", "--state", url]
 
 
 def once(arguments: list[str]) -> float:
@@ -55,19 +61,13 @@ def main() -> None:
     """Measure the subjects in turn, so that drift of the machine falls on all alike."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=15)
-    runs = parser.parse_args().runs
+    parser.add_argument("--postgres", metavar="URL")
+    chosen = parser.parse_args()
+    runs = chosen.runs
     with tempfile.TemporaryDirectory() as folder:
-        gate = [
-            "-m",
-            "reconciler.cli",
-            "gate",
-            "c0500",
-            "--max-age",
-            "1d",
-            "--state",
-            str(state(Path(folder))),
-        ]
-        subjects = {**SUBJECTS, "reconcile gate": gate}
+        subjects = {**SUBJECTS, "reconcile gate": gate(fill(str(Path(folder, "state.db"))))}
+        if chosen.postgres:
+            subjects["  on PostgreSQL"] = gate(fill(chosen.postgres))
         seen: dict[str, list[float]] = {name: [] for name in subjects}
         for _ in range(runs + 1):
             for name, arguments in subjects.items():

@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from reconciler.model.errors import StateError
 from reconciler.model.finding import Subject
@@ -25,6 +25,8 @@ from reconciler.state.sqlite_file import Traces, connect, locate, settled
 from reconciler.state.url import driver, on_server
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+
     from reconciler.state.address import Address
 
 #: How long, in seconds, a reader waits for who holds the file or a table. Writers never make it wait.
@@ -35,17 +37,40 @@ TABLES: Final = ("permits", "inventory", "readings", "conditions", "lockdowns")
 MOMENTS: Final = frozenset({"at", "since", "unknown_since", "lifted_at", "enabled_at"})
 DOCUMENTS: Final = frozenset({"checks", "key", "parameters"})
 
+_NAMES: Final = (
+    "(SELECT connection FROM permits WHERE strategy = :strategy"
+    " UNION SELECT connection FROM inventory WHERE strategy = :strategy)"
+)
+
+#: What is asked of each table, about ``:strategy``; ``known`` are all others, where it is not known itself.
+_QUERIES: Final = {  # of names of ours alone
+    "versions": "SELECT * FROM alembic_version",
+    "permits": "SELECT * FROM permits WHERE strategy = :strategy",
+    "inventory": "SELECT * FROM inventory WHERE strategy = :strategy",
+    "readings": f"SELECT * FROM readings WHERE connection IN {_NAMES}",  # noqa: S608
+    "conditions": "SELECT * FROM conditions"  # noqa: S608
+    f" WHERE subject = '{Subject.STRATEGY}' AND subject_id = :strategy"
+    f" OR subject = '{Subject.CONNECTION}' AND subject_id IN {_NAMES}",
+    "lockdowns": "SELECT * FROM lockdowns WHERE lifted_at IS NULL",
+    "known": "SELECT strategy FROM permits"
+    " WHERE NOT EXISTS (SELECT 1 FROM permits WHERE strategy = :strategy)",
+}
+
+#: All of them in one statement, each row as JSON, so that a server that is far is asked once.
+_AT_ONCE: Final = " UNION ALL ".join(
+    f"SELECT '{name}' AS asked, row_to_json(found) AS row FROM ({query}) AS found"  # noqa: S608 - all is ours
+    for name, query in _QUERIES.items()
+).replace(":strategy", "%(strategy)s")
 _BEGIN_ON_SERVER: Final = (
     f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = {int(_PATIENCE * 1000)}"
 )
+_WHY_NOT: Final = (
+    "SELECT current_schema() AS schema, to_regclass('alembic_version') AS version,"
+    " EXISTS (SELECT FROM pg_tables WHERE schemaname = current_schema()) AS used"
+)
 _Row: TypeAlias = Mapping[str, Any]
-
-
-class _Ask(Protocol):
-    """Runs one query, in which ``?`` stands for each value."""
-
-    def __call__(self, query: str, *values: str) -> list[_Row]:
-        """Its rows, decoded, by the names of their columns."""
+_Found: TypeAlias = Mapping[str, list[_Row]]
+"""The rows that each of the queries gave."""
 
 
 def glance(url: str, strategy: str) -> Glance:
@@ -69,21 +94,24 @@ def _of_file(path: Path, traces: Traces, strategy: str) -> Glance:
         connection.isolation_level = None
         connection.row_factory = sqlite3.Row
 
-        def ask(query: str, *values: str) -> list[_Row]:
-            return [_decoded(dict(row)) for row in connection.execute(query, values)]
+        def ask(query: str) -> list[_Row]:
+            return [dict(row) for row in connection.execute(query, {"strategy": strategy})]
 
         connection.execute("BEGIN")  # one view for all that follows
         tables = [row["name"] for row in ask("SELECT name FROM sqlite_master WHERE type = 'table'")]
         if not tables:
             raise _absent(path)
-        return _look(ask, strategy, ours="alembic_version" in tables)
+        if "alembic_version" not in tables:
+            raise revisions.not_ours()
+        _require_ours(ask(_QUERIES["versions"]))
+        return _seen({name: ask(query) for name, query in _QUERIES.items()})
 
 
 def _of_server(address: Address, strategy: str) -> Glance:
     import psycopg  # noqa: PLC0415 - needs the extra
     from psycopg.rows import dict_row  # noqa: PLC0415
 
-    from reconciler.state.postgres_trouble import no_schema, translated  # noqa: PLC0415 - needs the driver
+    from reconciler.state.postgres_trouble import translated  # noqa: PLC0415 - needs the driver
 
     with translated(address):
         opened = psycopg.connect(
@@ -92,54 +120,62 @@ def _of_server(address: Address, strategy: str) -> Glance:
             autocommit=True,
             prepare_threshold=None,
             row_factory=dict_row,
+            cursor_factory=psycopg.ClientCursor,  # several statements with values go at once
         )
         with contextlib.closing(opened) as connection:
-
-            def ask(query: str, *values: str) -> list[_Row]:
-                rows = connection.execute(query.replace("?", "%s").encode(), values)
-                return [_decoded(row) for row in rows]
-
-            connection.execute(_BEGIN_ON_SERVER.encode())
-            (there,) = ask(
-                "SELECT current_schema() AS schema, to_regclass('alembic_version') AS version,"
-                " EXISTS (SELECT FROM pg_tables WHERE schemaname = current_schema()) AS used"
-            )
-            if there["schema"] is None:
-                raise no_schema()
-            if not there["used"]:
-                raise _absent(address)
-            return _look(ask, strategy, ours=there["version"] is not None)
+            query = f"{_BEGIN_ON_SERVER}; {_AT_ONCE}"
+            try:
+                cursor = connection.execute(query.encode(), {"strategy": strategy})
+            except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+                _why_not(connection, address)
+                raise
+            while cursor.nextset():
+                pass  # what the beginning answered
+            found: dict[str, list[_Row]] = {name: [] for name in _QUERIES}
+            for row in cursor:
+                found[row["asked"]].append(row["row"])
+            _require_ours(found["versions"])
+            return _seen(found)
 
 
-def _look(ask: _Ask, strategy: str, *, ours: bool) -> Glance:
-    if not ours:
+def _why_not(connection: Connection[_Row], address: Address) -> None:
+    """Raise what is wrong with a database that lacks something of ours; nothing where that is not known."""
+    from reconciler.state.postgres_trouble import no_schema  # noqa: PLC0415 - needs the driver
+
+    connection.execute(b"ROLLBACK")
+    (there,) = connection.execute(_WHY_NOT.encode())
+    if there["schema"] is None:
+        raise no_schema()
+    if not there["used"]:
+        raise _absent(address)
+    if there["version"] is None:
         raise revisions.not_ours()
-    revisions.require(revisions.one_of([row["version_num"] for row in ask("SELECT * FROM alembic_version")]))
+    _require_ours(list(connection.execute(_QUERIES["versions"].encode())))
+
+
+def _require_ours(versions: list[_Row]) -> None:
+    revisions.require(revisions.one_of([row["version_num"] for row in versions]))
+
+
+def _seen(found: _Found) -> Glance:
+    """What the rows say. Raise ``ValueError`` where one holds what is not ours."""
     try:
-        return _found(ask, strategy)
+        return _decided({name: [_decoded(row) for row in rows] for name, rows in found.items()})
     except (TypeError, KeyError) as error:
         raise ValueError("a row holds what it cannot") from error
 
 
-def _found(ask: _Ask, strategy: str) -> Glance:
-    permits = [permit_of(row) for row in ask("SELECT * FROM permits WHERE strategy = ?", strategy)]
-    runs_on = [row["connection"] for row in ask("SELECT * FROM inventory WHERE strategy = ?", strategy)]
-    names = sorted({name for name in (*(one.connection for one in permits), *runs_on) if name})
-    about = [(Subject.STRATEGY, strategy), *((Subject.CONNECTION, name) for name in names)]
-    read = [
-        reading_of(row) for name in names for row in ask("SELECT * FROM readings WHERE connection = ?", name)
-    ]
-    found = (ask("SELECT * FROM conditions WHERE subject = ? AND subject_id = ?", *one) for one in about)
-    in_force = ask("SELECT * FROM lockdowns WHERE lifted_at IS NULL ORDER BY id")
+def _decided(found: _Found) -> Glance:
+    permits = [permit_of(row) for row in found["permits"]]
+    runs_on = [row["connection"] for row in found["inventory"]]
+    lockdowns = sorted(map(lockdown_of, found["lockdowns"]), key=lambda one: one.id)
     return Glance(
         permit=permits[0] if permits else None,
         runs_on=runs_on[0] if runs_on else None,
-        readings={one.connection: one for one in read},
-        conditions=tuple(condition_of(row) for rows in found for row in rows),
-        lockdowns=tuple(map(lockdown_of, in_force)),
-        known=()
-        if permits
-        else tuple(row["strategy"] for row in ask("SELECT strategy FROM permits ORDER BY strategy")),
+        readings={one.connection: one for one in map(reading_of, found["readings"])},
+        conditions=tuple(map(condition_of, found["conditions"])),
+        lockdowns=tuple(lockdowns),
+        known=tuple(sorted(row["strategy"] for row in found["known"])),
     )
 
 

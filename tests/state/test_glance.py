@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import select
 import shutil
+import socket
 import sqlite3
+import tempfile
+import threading
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -185,6 +190,50 @@ def test_a_user_who_may_only_read_can_ask(filled, url, postgres, database):
         assert glance(postgres.url(database, user="asker"), "btc") == glance(url, "btc")
     finally:
         postgres.do("DROP OWNED BY asker", "DROP ROLE asker", database=database)
+
+
+class Far:
+    """A server at a distance: counts how often a client waits for it."""
+
+    def __init__(self, folder, real):
+        self.turns = 0
+        self._real = str(real / ".s.PGSQL.5432")
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(folder / ".s.PGSQL.5432"))
+        self._listening.listen(1)
+        self._thread = threading.Thread(target=self._relay)
+        self._thread.start()
+
+    def _relay(self):
+        client, _ = self._listening.accept()
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self._real)
+        answered = True
+        with client, server:
+            while True:
+                for end in select.select([client, server], [], [])[0]:
+                    data = end.recv(65536)
+                    if not data:
+                        return
+                    (server if end is client else client).sendall(data)
+                    self.turns += end is client and answered
+                    answered = end is server
+
+    def close(self):
+        self._thread.join(20)
+        self._listening.close()
+        assert not self._thread.is_alive()
+
+
+def test_a_server_that_is_far_is_waited_for_once(filled, url, postgres, database):
+    if not url.startswith("postgresql"):
+        pytest.skip("about the server alone")
+    with tempfile.TemporaryDirectory(prefix="far-") as folder:
+        far = Far(Path(folder), postgres.folder)
+        seen = glance(f"postgresql://postgres@/{database}?host={folder}", "btc")
+        far.close()
+    assert seen == glance(url, "btc")
+    assert far.turns == 3, "to begin, to ask, and to say goodbye"
 
 
 WRITER = """
