@@ -65,6 +65,7 @@ class Teller:
         self._name = secrets.token_hex(8)
         self._running: asyncio.Task[None] | None = None
         self._noticed: dict[str, str] = {}
+        self._met = False
 
     def meet(self) -> None:
         """Have sinks that are new begin here: call it before the first pass, so that they hear of it."""
@@ -72,7 +73,7 @@ class Teller:
             return
         try:
             with self._outbox() as outbox:
-                outbox.meet(self._sinks)
+                self._meet(outbox)
         except StateError as error:
             self._wait(_ALL, f"notifications wait: {error}")
 
@@ -114,11 +115,16 @@ class Teller:
         """The outbox, which knows all our sinks."""
         outbox = self._outbox()
         try:
-            outbox.meet(self._sinks)
+            self._meet(outbox)
         except BaseException:
             outbox.close()
             raise
         return outbox
+
+    def _meet(self, outbox: Outbox) -> None:
+        """Have it know our sinks. One that it forgot is another state by now: all of that is new to us."""
+        outbox.meet(self._sinks, after=0 if self._met else None)
+        self._met = True
 
     def _outbox(self) -> Outbox:
         from reconciler.state.outbox import open_outbox  # noqa: PLC0415 - sqlalchemy is slow to import

@@ -22,11 +22,11 @@ def everything(db: Connection) -> Mapping[str, Cursor]:
     return {row.sink: _cursor(row) for row in db.execute(sa.select(cursors).order_by(cursors.c.sink))}
 
 
-def meet(db: Connection, sinks: Iterable[str]) -> None:
-    """Have those that are new begin at the present end of the log: nobody wants all of history."""
+def meet(db: Connection, sinks: Iterable[str], *, after: int | None = None) -> None:
+    """Have those that are new begin ``after`` a number, or at the end: nobody wants all of history."""
     new = sorted(set(sinks) - everything(db).keys())
     if new:
-        head = audit.head(db).seq
+        head = audit.head(db).seq if after is None else after
         db.execute(sa.insert(cursors), [{"sink": name, "seq": head, **_WELL, **_NOBODY} for name in new])
 
 

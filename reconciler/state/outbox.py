@@ -49,11 +49,11 @@ class Outbox(ReadState):
         """Let go of the database."""
         self._db.close()
 
-    def meet(self, sinks: Iterable[str]) -> None:
-        """Have sinks that are new begin at the present end of the log."""
+    def meet(self, sinks: Iterable[str], *, after: int | None = None) -> None:
+        """Have sinks that are new begin at the present end of the log, or with what is ``after`` a number."""
         names = frozenset(sinks)
         if names - self.cursors().keys():  # a run that brings nothing new writes nothing
-            self._db.write(lambda db: cursors.meet(db, names))
+            self._db.write(lambda db: cursors.meet(db, names, after=after))
 
     def after(self, seq: int) -> Iterator[Recorded]:
         """Every event beyond the number ``seq``, oldest first, in pages: there may be many."""

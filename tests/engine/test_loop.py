@@ -727,6 +727,22 @@ class TestTrouble:
         assert not health.alive
         assert health.unready()[0].startswith("stuck")
 
+    @pytest.mark.parametrize("how", ["deleted", "restored"])
+    async def test_a_state_that_is_another_one_is_said_and_its_events_are_told(self, world, how):
+        await world.start()
+        backup = (world.root / "kept" / "state.db").read_bytes()
+        await world.later(2 * INTERVAL)
+        assert world.running == BOTH
+        world.said.clear()
+        for path in (world.root / "kept").iterdir():
+            path.unlink()
+        if how == "restored":
+            (world.root / "kept" / "state.db").write_bytes(backup)
+        await world.later(2 * INTERVAL)
+        assert len(world.told("the state is another one than in the passes before")) == 1
+        assert len(world.told("was enabled on")) == 2, world.said
+        await world.end()
+
 
 class TestEnding:
     @pytest.fixture

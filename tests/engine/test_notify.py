@@ -109,6 +109,21 @@ async def test_a_new_sink_begins_at_the_present_and_no_later(desk, receiver):
     assert names(receiver) == ["new"]
 
 
+async def test_of_a_state_that_took_the_place_of_the_one_before_everything_is_told(
+    state_url, desk, receiver, tmp_path
+):
+    teller = desk.teller(hook(receiver))
+    desk.happen("old")
+    await teller.tell()
+    if state_url.startswith("postgresql"):
+        pytest.skip("a database does not vanish under who is connected to it")
+    for path in tmp_path.rglob("state.db*"):
+        path.unlink()
+    desk.happen("of the new state")
+    await teller.tell()
+    assert names(receiver) == ["old", "of the new state"]
+
+
 async def test_nothing_new_writes_nothing_and_sends_nothing(desk, receiver):
     teller = desk.teller(hook(receiver))
     desk.happen("a")
