@@ -214,8 +214,11 @@ class Followed:
         return tip
 
     def _accepted(self) -> Kept | None:
-        """What was accepted last: by this run, where it keeps nothing, else by any."""
-        return self._cache.read("accepted") or self._memory.read("accepted")
+        """What was accepted last: by this run, where it keeps nothing, else by any.
+
+        A cache that vanished under this run is no first start: it knows what it took.
+        """
+        return self._cache.read("accepted") or self._memory.read("accepted") or self._given
 
     def _signers(self) -> Signers | None:
         return signers(self._following.signed_by) if self._following.signed_by else None

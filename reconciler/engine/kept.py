@@ -150,8 +150,11 @@ class Cache:
     def hold(self, name: str) -> Path | None:
         """The folder ``name``, which is not removed while this process lives; ``None`` where it is gone."""
         path = self.folder / name
-        if name in self._held:
-            return path
+        with suppress(OSError):
+            if name in self._held and _same(self._held[name], path):
+                return path
+        if name in self._held:  # somebody removed it all the same
+            os.close(self._held.pop(name))
         with suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             # It may have been removed, and even written anew, between the opening and the lock.

@@ -22,8 +22,8 @@ SHOWN: Final = 20
 _PENDING: Final = 100
 _SAID_ALREADY: Final = frozenset({EventKind.CONFIGURATION_REFUSED, EventKind.CONFIGURATION_RESTORED})
 _REPLACED: Final = (
-    "warning: the state is another one than in the passes before: it was deleted, replaced or restored. What it "
-    "does not know of is not ours any longer: it is left alone, so stop by hand what git no longer names"
+    "warning: the state is another one than in the passes before: it was deleted, replaced or restored. "
+    "What it does not know of is not ours any longer and left alone: stop by hand what git no longer names"
 )
 
 

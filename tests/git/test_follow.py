@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -370,6 +371,28 @@ async def test_files_that_were_removed_from_the_cache_are_fetched_again(follow, 
     folder.rmdir()
     assert await follow().refresh() == revision
     assert Path(revision.top, revision.files[0]).is_file()
+
+
+async def test_a_cache_that_vanished_meanwhile_is_no_first_start(upstream, follow, tmp_path):
+    source = follow()
+    await source.refresh()
+    shutil.rmtree(tmp_path / "cache")
+    upstream.commit("--amend")
+    for _ in range(2):
+        with pytest.raises(NotFastForward):
+            await source.refresh()
+        upstream.commit()
+
+
+async def test_files_that_vanished_meanwhile_are_had_again_though_nothing_is_new(upstream, follow, tmp_path):
+    source = follow()
+    before = await source.refresh()
+    shutil.rmtree(tmp_path / "cache")
+    after = await source.refresh()
+    assert after == before
+    assert Path(after.top, after.files[0]).is_file()
+    upstream.commit()
+    assert (await source.refresh()).commit == upstream.head
 
 
 async def test_two_urls_and_two_refs_do_not_share_a_memory(upstream, follow, tmp_path):
