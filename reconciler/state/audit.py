@@ -2,7 +2,8 @@
 
 The hash of a line is SHA-256 over the hash before it, a newline, its number, a newline and its text.
 So whoever changes, removes or reorders a line changes every hash after it; ``head`` keeps the newest
-number and hash apart, so that lines missing at the end show as well. Who can rewrite the whole
+number and hash apart, and a tally how many there ever were, so that lines missing at the end show as well,
+also where the head was set back to a line that is there. Who can rewrite the whole
 database can rewrite both: keep a head elsewhere (``reconcile history --verify`` prints it) to find that.
 """
 
@@ -91,6 +92,9 @@ def faults(db: Connection) -> Iterator[str]:
     told = head(db)
     if told != end:
         yield f"the log ends with record {end.seq}, but {told.seq} was the last one written"
+    counted = tallies.total(db, tallies.EVENTS)
+    if counted != told.seq:
+        yield f"{counted} records were counted as they were written, but the log says that it has {told.seq}"
 
 
 def hash_of(db: Connection, seq: int) -> str | None:

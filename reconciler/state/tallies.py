@@ -28,6 +28,12 @@ def add(db: Connection, family: str, things: Iterable[tuple[str, str]]) -> None:
             db.execute(sa.insert(tallies).values(family=family, kind=kind, detail=detail, times=count))
 
 
+def total(db: Connection, family: str) -> int:
+    """How many things of ``family`` were counted."""
+    mine = tallies.c.family == family
+    return int(db.execute(sa.select(sa.func.sum(tallies.c.times)).where(mine)).scalar_one() or 0)
+
+
 def read(db: Connection) -> Mapping[str, Tally]:
     """Every tally: of what, then how many by kind and detail."""
     found: dict[str, dict[tuple[str, ...], int]] = {EVENTS: {}, ACTIONS: {}, PASSES: {}}

@@ -118,6 +118,23 @@ def test_a_tail_that_is_cut_off_is_found(log, kept):
     assert found == [f"the log ends with record {kept}, but {SIZE} was the last one written"]
 
 
+@pytest.mark.parametrize("kept", range(SIZE))
+def test_a_tail_that_is_cut_off_is_found_though_the_head_was_set_back(log, kept):
+    """Nothing of the chain shows it: it is whole up to there."""
+
+    def harm(db):
+        db.execute(sa.delete(schema.audit).where(schema.audit.c.seq > kept))
+        if kept:
+            head = db.execute(sa.select(schema.audit).where(schema.audit.c.seq == kept)).one()
+            db.execute(sa.update(schema.audit_head).values(seq=head.seq, hash=head.hash))
+        else:
+            db.execute(sa.delete(schema.audit_head))
+
+    assert faults_of(log, harm) == [
+        f"{SIZE} records were counted as they were written, but the log says that it has {kept}"
+    ]
+
+
 @HARM
 @given(pair=st.lists(SEQ, min_size=2, max_size=2, unique=True), with_hash=st.booleans())
 def test_two_records_that_change_places_are_found(log, pair, with_hash):
@@ -158,7 +175,7 @@ def test_a_log_that_was_rewritten_as_a_whole_is_found_by_a_head_that_was_kept(lo
     kept = log.audit_head()
 
     def forge(db):
-        for table in (schema.audit, schema.audit_head):
+        for table in (schema.audit, schema.audit_head, schema.tallies):
             db.execute(sa.delete(table))
         audit.append(db, [event(n, summary="nothing happened") for n in range(1, SIZE + 2)])
 
