@@ -269,9 +269,12 @@ class Loop:
             self._voice.say(line)
 
     def _hand(self, hook: Callable[[Report], None], report: Report) -> None:
-        """A reader of our output that went away ends nothing here: strategies are still to be stopped."""
+        """Show it. Whoever went away, or a full disk, ends nothing: strategies are still to be stopped."""
         with suppress(OSError):
-            hook(report)
+            try:
+                hook(report)
+            except ReconcilerError as error:
+                self._voice.say(f"the pass is done, but what it found could not be shown: {error}")
 
     def _say_unread(self) -> None:
         names = self._readings.running

@@ -26,7 +26,7 @@ from reconciler.engine.configuration import CALM
 from reconciler.engine.loop import Hooks, Loop
 from reconciler.engine.settings import Settings
 from reconciler.exchanges import registry as exchanges
-from reconciler.model.errors import ConfigError, ExitCode, UsageError
+from reconciler.model.errors import ConfigError, ExitCode, OutputLost, UsageError
 from reconciler.model.event import EventKind
 from reconciler.model.plan import OutcomeState
 from reconciler.resources import folder
@@ -741,6 +741,18 @@ class TestTrouble:
         await world.later(2 * INTERVAL)
         assert len(world.told("the state is another one than in the passes before")) == 1
         assert len(world.told("was enabled on")) == 2, world.said
+        await world.end()
+
+    async def test_what_cannot_be_shown_is_no_trouble_of_the_pass(self, world):
+        def full(_):
+            raise OutputLost("standard output cannot be written: No space left on device")
+
+        await world.start(hooks=Hooks(first=full, each=world.reports.append))
+        await world.passes(2)
+        assert world.running == BOTH
+        assert len(world.told("could not be shown: standard output cannot be written")) == 1
+        assert not world.told("no pass is possible")
+        assert world.loop.health.unready() == ()
         await world.end()
 
 
