@@ -16,6 +16,7 @@ from reconciler.engine.choose import chosen_connections
 from reconciler.engine.health import Health
 from reconciler.engine.intake import Intake
 from reconciler.engine.memory import Memory
+from reconciler.engine.pace import Pace
 from reconciler.engine.readings import Readings
 from reconciler.engine.schedule import Timetable
 from reconciler.engine.settings import Settings
@@ -30,20 +31,12 @@ from reconciler.secrets.ring import Ring
 
 _LOG: Final = logging.getLogger("reconciler.loop")
 
-#: Seconds that a pass waits for readings, where half the interval is no shorter; and that lie between two
-#: passes that only retries or late readings ask for.
-PATIENCE: Final = 5.0
-#: Seconds between a pass and one that a change in the files asks for, where half the interval is no shorter.
-BREATH: Final = 1.0
 #: Seconds within which a pass gets from one of its steps to the next, at the least and at the most.
 _STEP: Final = (30.0, 120.0)
 #: What was done within so many seconds counts towards thresholds, where the interval is no longer.
 COUNTS_BACK: Final = 60.0
-#: Seconds that a pass is put off after others ended by faults of ours, where the interval is no longer.
-_LONGEST_PAUSE: Final = 300.0
 #: What can keep a pass from its end.
 _PARTS: Final = ("lock", "state", "pass", "fault")
-_ENOUGH: Final = 30
 
 
 def _nothing(_: Report) -> None:
@@ -123,12 +116,7 @@ class Loop:
             voice=self._voice,
             memory=self._memory,
         )
-        self._patience = min(interval / 2, PATIENCE)
-        self._breath = min(interval / 2, BREATH)
-        self._ended_at = -float("inf")
-        self._took = 0.0
-        self._not_before = -float("inf")
-        self._failures = 0
+        self._pace = Pace(interval, self._timetable, clock=clock)
         self._shown = ""
         self._wake = asyncio.Event()
         self._ending = asyncio.Event()
@@ -168,11 +156,10 @@ class Loop:
                 stack.callback(watching.cancel)
             self._supervisor.ready()
             while not self._ending.is_set():
-                began = self._clock()
+                self._pace.began()
                 await self._survive()
                 self._hooks.turned()
-                self._ended_at = self._clock()
-                self._took = self._ended_at - began
+                self._pace.ended()
                 self._supervisor.status(self.health.summary())
                 await self._rest()
 
@@ -194,22 +181,20 @@ class Loop:
             _LOG.error("a pass ended by %s", name)
             self.health.crashes += 1
             text = f"a pass ended by a fault of this tool ({name}); the next one is tried a little later"
-            self._failed("fault", text, longest=max(self._interval, _LONGEST_PAUSE))
+            self._failed("fault", text)
         else:
-            self._failures = 0
+            self._pace.well()
             for part in _PARTS:
                 self._voice.tell(part, None)
 
-    def _failed(self, part: str, text: str, *, longest: float = 0.0) -> None:
+    def _failed(self, part: str, text: str) -> None:
         """Say it, doubt all that the pass had learned, and come again a little later each time."""
         self._voice.tell(part, text, unready=part != "lock")
         for other in _PARTS:
             if other != part:
                 self._voice.tell(other, None)
         self._readings.doubt()
-        pause = self._patience * 2.0 ** min(self._failures, _ENOUGH)
-        self._failures += 1
-        self._not_before = self._clock() + min(pause, longest or self._interval)
+        self._pace.failed(of_ours=part == "fault")
 
     async def _pass(self) -> None:
         self._promise(self._step)
@@ -225,7 +210,7 @@ class Loop:
         await self._readings.gather(
             desired,
             chosen_connections(desired, self._settings.targets, inventory),
-            patience=self._either(self._settings.sleep(self._patience), self._ending.wait()),
+            patience=self._either(self._settings.sleep(self._pace.patience), self._ending.wait()),
             standing_in=self._intake.stands_in,
         )
         if self._ending.is_set():
@@ -293,24 +278,13 @@ class Loop:
     async def _rest(self) -> None:
         """Wait until something is to be done."""
         while not self._ending.is_set():
-            wait = self._next() - self._clock()
+            wanted = self._all_now or self._intake.pending()
+            wait = self._pace.wait(wanted=wanted, news=bool(self._readings.news))
             if wait <= 0:
                 return
             self._promise(wait)
             await self._either(self._settings.sleep(wait), self._wake.wait())
             self._wake.clear()
-
-    def _next(self) -> float:
-        """When the next pass is to begin, by the clock."""
-        soon = self._ended_at + self._breath
-        if self._all_now or self._intake.pending():
-            at = soon
-        else:
-            # Passes that readings ask for take half of the time at most, however many connections there are.
-            later = self._ended_at + max(self._patience, self._took)
-            at = later if self._readings.news else max(later, self._timetable.next())
-            at = min(at, max(soon, self._timetable.tick))
-        return max(at, self._not_before)
 
     async def _either(self, *waits: Awaitable[object]) -> None:
         """Return once one of ``waits`` is done; the others are given up."""
