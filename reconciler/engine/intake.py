@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from reconciler.engine.asked import Asked
 from reconciler.engine.changes import Changes
@@ -14,8 +15,11 @@ from reconciler.engine.settings import Settings
 from reconciler.engine.source import Begun, Revision
 from reconciler.engine.voice import Voice
 from reconciler.model.desired import Desired
-from reconciler.model.errors import ReconcilerError
+from reconciler.model.errors import ConfigError, NotFastForward, NotSigned, ReconcilerError, TreeRefused
 from reconciler.model.report import concerns_of
+
+#: What is wrong with a commit, and no matter of the way to it: whoever reads the audit log has to know.
+_OF_COMMITS: Final = (ConfigError, NotFastForward, NotSigned, TreeRefused)
 
 
 class Intake:
@@ -48,6 +52,8 @@ class Intake:
         self._voice = voice
         self._memory = memory
         self._look_again = False
+        self._refused: str | None = None
+        self._taken_again = False
         self._read: str | None = None
         self._commit: str | None = None
 
@@ -159,6 +165,8 @@ class Intake:
     def _moved(self, revision: Revision) -> None:
         """The newest commit has its files here."""
         self._voice.tell("source", None)
+        self._taken_again = self._taken_again or self._refused is not None
+        self._refused = None
         self._newest = revision
         self._configuration.move(revision.files, revision.top)
         self._look()
@@ -166,15 +174,18 @@ class Intake:
     def _not_moved(self, error: ReconcilerError) -> None:
         """Nothing new may be taken, or can be had: what was taken goes on."""
         found = concerns_of(error)
-        self._voice.tell(
-            "source", f"the repository gives nothing new, so what was taken goes on: {found[0].message}"
-        )
+        text = f"the repository gives nothing new, so what was taken goes on: {found[0].message}"
+        self._voice.tell("source", text)
+        if isinstance(error, _OF_COMMITS) and text != self._refused:
+            self._refused = text
+            self._memory.note(text, at=self._now(), commit=self._commit)
 
     def _look(self) -> None:
         self._look_again = True
         self._changed()
 
     def _tell(self) -> None:
-        text = self._configuration.summary()
-        if self._voice.tell("configuration", text):
+        text, again = self._configuration.summary(), self._taken_again
+        self._taken_again = False
+        if self._voice.tell("configuration", text) or (again and text is None):
             self._memory.note(text, at=self._now(), commit=self._read)

@@ -23,9 +23,12 @@ import stamina
 import yaml
 
 from reconciler.engine.configuration import CALM
+from reconciler.engine.follow import Followed, Following
 from reconciler.engine.loop import Hooks, Loop
 from reconciler.engine.settings import Settings
+from reconciler.engine.source import Begun
 from reconciler.exchanges import registry as exchanges
+from reconciler.git.remote import remote
 from reconciler.model.errors import ConfigError, ExitCode, OutputLost, UsageError
 from reconciler.model.event import EventKind
 from reconciler.model.plan import OutcomeState
@@ -140,7 +143,7 @@ class World:
         return found
 
     def build(self, **options):
-        chosen = {name: options.pop(name) for name in ("targets", "files") if name in options}
+        chosen = {name: options.pop(name) for name in ("targets", "files", "top") if name in options}
         settings = Settings(
             **({"files": (str(self.root / "connections.yaml"),)} | chosen),
             state=self.url,
@@ -623,6 +626,31 @@ class TestCommit:
         assert found[EventKind.CONFIGURATION_REFUSED] == broken
         assert found[EventKind.CONFIGURATION_RESTORED] == mended
         await world.end()
+
+    async def test_a_commit_that_is_not_taken_is_recorded_and_so_is_its_end(self, world, git, tmp_path):
+        first = git("rev-parse", "HEAD")
+        wanted = Following(
+            remote=remote(f"file://{world.root}"), files=("connections.yaml",), cache=tmp_path / "cache"
+        )
+        with Followed(wanted, {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}) as source:
+            begun = await source.refresh()
+            following = Begun(source=source, first=begun)
+            await world.start(files=begun.files, top=begun.top, following=following)
+            await world.passes(1)
+            git("commit", "--quiet", "--amend", "--message=rewritten")
+            await world.later(INTERVAL)
+            await world.until(lambda: world.told("history was rewritten"), "it was refused")
+            await world.later(2 * INTERVAL)
+            git("reset", "--quiet", "--hard", first)
+            await world.later(INTERVAL)
+            await world.until(lambda: world.told("over: the repository gives"), "it is taken")
+            await world.later(2 * INTERVAL)
+            await world.end()
+        told = (EventKind.CONFIGURATION_REFUSED, EventKind.CONFIGURATION_RESTORED)
+        found = [one.event for one in world.state.events() if one.event.kind in told]
+        assert [one.kind for one in found] == list(told)
+        assert "history was rewritten" in found[0].summary
+        assert [one.origin.commit for one in found] == [first, first]
 
 
 class TestTrouble:
