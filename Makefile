@@ -87,10 +87,11 @@ bench: $(VENV)/.dev ## Print the benchmarks' figures
 	$(BIN)/python bench/pass.py --exchanges all
 	$(BIN)/python bench/pass.py --exchanges all --failing 100
 
-soak: $(VENV)/.dev ## Half an hour: the loop over 500 connections for ten minutes, and longer profiles of the generated tests
+soak: $(VENV)/.dev ## Half an hour: the loop over 500 connections for ten minutes, longer profiles of the generated tests, and new examples
 	$(BIN)/python bench/soak.py
 	MACHINE_STEPS=50000 $(BIN)/python -m pytest -n $(WORKERS) tests/e2e/test_state_machine.py
 	CRASH_POINTS=10000 $(BIN)/python -m pytest -n $(WORKERS) tests/crash
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --hypothesis-seed=random --ignore tests/crash --ignore tests/e2e/test_state_machine.py
 
 clean: ## Remove what was built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

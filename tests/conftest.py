@@ -9,6 +9,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -24,14 +25,30 @@ import hypothesis
 import psycopg
 import pytest
 
-# How fast this machine is says nothing of what is tested. In CI hypothesis does so by itself.
+# How fast this machine is says nothing of what is tested.
 hypothesis.settings.register_profile(
     "untimed",
     parent=hypothesis.settings(),
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
-hypothesis.settings.load_profile("untimed")
+# The same examples in every run, so that nobody's change is refused for what was drawn, and what fails
+# fails again. `--hypothesis-seed=random` draws new ones, as `make soak` does.
+hypothesis.settings.register_profile(
+    "repeatable", parent=hypothesis.settings.get_profile("untimed"), derandomize=True, database=None
+)
+
+# Whoever starts the tests beside something else, or with nohup, has them deaf to these; so would be every
+# process that is started here, and none would end when it is told to.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how properties are tried."""
+    drawn = config.getoption("hypothesis_seed", None) is not None
+    hypothesis.settings.load_profile("untimed" if drawn else "repeatable")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -153,7 +170,7 @@ class Postgres:
         return guard
 
     def _wait(self, guard: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 return self.do("SELECT 1")
@@ -277,7 +294,7 @@ def receivers() -> Iterator[Callable[[], Receiver]]:
                 receiver.taken.append(one)
                 receiver.on_taken(one)
                 if receiver.hang:
-                    receiver.stopped.wait(30)
+                    receiver.stopped.wait(600)
                     return
                 with contextlib.suppress(OSError):
                     self.wfile.write(receiver.answer)

@@ -107,7 +107,7 @@ def test_the_command_waits_says_for_whom_and_goes_on_when_the_lock_is_ended(stat
         assert "waiting for the lock, at most 600 s: held by" in said
         assert f"process {os.getpid()}" in said
         assert run(["unlock", "1", "--state", state_url]) == 0
-        _out, err = waiting.communicate(timeout=50)
+        _out, err = waiting.communicate(timeout=200)
     assert waiting.returncode == 0, err
 
 
@@ -127,6 +127,6 @@ def test_waiting_for_the_lock_can_be_interrupted(state_url):
         waiting = command("--yes", "--state", state_url, "--lock-timeout", "600")
         assert "waiting for the lock" in waiting.stderr.readline()
         waiting.send_signal(signal.SIGINT)
-        _out, err = waiting.communicate(timeout=50)
+        _out, err = waiting.communicate(timeout=200)
         assert waiting.returncode == 130, err
         lease.check()

@@ -68,14 +68,14 @@ def asked(monkeypatch):
 async def test_the_second_request_ends_it_at_once_and_gives_the_lock_back(settings, asked, second):
     loop = Loop(settings, interval=60)
     running = asyncio.create_task(_until_told(loop))
-    await asyncio.wait_for(asked.wait(), 20)
+    await asyncio.wait_for(asked.wait(), 120)
     assert open_for_reading(settings.state).lease_record().holder is not None
     os.kill(os.getpid(), signal.SIGTERM)
     done, _ = await asyncio.wait({running}, timeout=0.2)
     assert not done, "the runtime has not answered yet"
     assert loop.health.stopping
     os.kill(os.getpid(), second)
-    assert await asyncio.wait_for(running, 20) is ExitCode.INTERRUPTED
+    assert await asyncio.wait_for(running, 120) is ExitCode.INTERRUPTED
     assert open_for_reading(settings.state).lease_record().holder is None
 
 

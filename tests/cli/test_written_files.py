@@ -35,7 +35,7 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     reader = threading.Thread(target=lambda: got.append(pipe.read_text()))
     reader.start()
     write_file(pipe, "new")
-    reader.join(timeout=5)
+    reader.join(timeout=120)
     assert got == ["new"]
     assert pipe.is_fifo()
 

@@ -203,7 +203,7 @@ class Site:
 def _alone() -> None:
     """Return once no thread is left: a fork beside one could inherit a lock that nobody gives back."""
     assert threading.active_count() == 1
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while (
         len(list(Path("/proc/self/task").iterdir())) > 1
     ):  # the system lets go of a thread a little after it ended

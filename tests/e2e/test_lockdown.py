@@ -187,7 +187,7 @@ def test_interrupted_in_the_middle_it_stays_in_force_and_is_run_again(night):
         assert "is in force" in child.stderr.readline()
         assert "waiting for the lock" in child.stderr.readline()
         child.send_signal(signal.SIGINT)
-        out, problems = child.communicate(timeout=30)
+        out, problems = child.communicate(timeout=200)
     assert (child.returncode, out) == (130, "")
     assert "not everything was stopped: run the same command again" in problems
     assert running(night) == [RUNNING]
@@ -209,7 +209,7 @@ def test_two_at_once_both_end_well(night):
         for scope in (("--all",), ("--exchange", "mexc"))
     ]
     for child in children:
-        out, problems = child.communicate(timeout=50)
+        out, problems = child.communicate(timeout=200)
         assert child.returncode == 0, (out, problems)
     assert running(night) == []
 

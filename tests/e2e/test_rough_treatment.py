@@ -20,7 +20,7 @@ from reconciler.engine.unlock import unlock
 from reconciler.state.store import open_for_reading, open_for_writing
 
 RUNNING = "btc-eth-recovery"
-LIMIT = 40
+LIMIT = 120
 
 
 def start(site, *arguments, **more):

@@ -23,7 +23,7 @@ from reconciler.model.errors import LockHeld
 from reconciler.model.event import EventKind
 from reconciler.state.store import open_for_reading, open_for_writing
 
-LIMIT = 40
+LIMIT = 120
 RUNNING = "btc-eth-recovery"
 WIDER = "SPOT_ACCOUNT_READ,SPOT_DEAL_WRITE,SPOT_DEAL_READ,SPOT_WITHDRAW_WRITE"
 
@@ -120,7 +120,7 @@ def watch(site):
 def get(url):
     """Status and body of an endpoint."""
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own loopback
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - our own loopback
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refused:
         with refused:
@@ -515,7 +515,7 @@ def test_metrics_are_answered_and_written(site, watch):
     started(site, loop)
 
     def scraped():
-        with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"{address}/metrics", timeout=60) as answer:  # noqa: S310 - loopback
             assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4; charset=")
             return answer.read().decode()
 

@@ -216,7 +216,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(data[: state.stall])
             self.wfile.flush()
             state.stalled.set()
-            state.go.wait(50)
+            state.go.wait(200)
         else:
             self.wfile.write(data)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from reconciler.engine.follow import Followed, Following
 from reconciler.git.remote import remote
 url, cache = sys.argv[1:]
-following = Following(remote=remote(url), files=("connections.yaml",), cache=Path(cache), time_limit=40)
+following = Following(remote=remote(url), files=("connections.yaml",), cache=Path(cache), time_limit=200)
 with Followed(following, os.environ) as source:
     revision = asyncio.run(source.refresh())
     print(revision.commit, Path(revision.top, revision.files[0]).read_text().splitlines()[-1])
@@ -41,7 +41,7 @@ async def test_many_followers_at_once_do_not_disturb_each_other(upstream, follow
     head = upstream.commit()
     last = (upstream.root / "connections.yaml").read_text().splitlines()[-1]
     followers = [start(upstream.url, tmp_path / "cache", environ) for _ in range(6)]
-    said = [follower.communicate(timeout=50) for follower in followers]
+    said = [follower.communicate(timeout=200) for follower in followers]
     assert [out.strip() for out, _ in said] == [f"{head} {last}"] * 6, said
     assert first.commit != head
     assert not leftovers(tmp_path)
@@ -53,9 +53,9 @@ async def test_killed_while_it_fetches(upstream, web, follow, environ, tmp_path)
     head = upstream.commit()
     web.stall = 60
     follower = start(web.url, tmp_path / "cache", environ)
-    await asyncio.to_thread(web.stalled.wait, 30)
+    await asyncio.to_thread(web.stalled.wait, 120)
     follower.send_signal(signal.SIGKILL)
-    follower.communicate(timeout=10)
+    follower.communicate(timeout=120)
     assert list(tmp_path.glob("cache/*/new-*"))
     web.stall = None
     with pytest.raises(LockHeld, match="another process is fetching"):

@@ -89,7 +89,7 @@ class Runner:
             text=True,
             capture_output=True,
             check=False,
-            timeout=50,
+            timeout=200,
         )
 
     @property
@@ -230,7 +230,7 @@ def test_a_cancelled_run_ends_reconcile_in_order_and_removes_the_key(runner, num
     runner.then(
         "import signal, time\n"
         "def end(*_):\n    (here / 'ended').write_text('in order'); sys.exit(130)\n"
-        "signal.signal(signal.SIGTERM, end)\n(here / 'ready').write_text('')\ntime.sleep(40)"
+        "signal.signal(signal.SIGTERM, end)\n(here / 'ready').write_text('')\ntime.sleep(400)"
     )
     runner.output.write_text("")
     process = subprocess.Popen(
@@ -241,7 +241,7 @@ def test_a_cancelled_run_ends_reconcile_in_order_and_removes_the_key(runner, num
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(number)
-    process.wait(timeout=20)
+    process.wait(timeout=200)
     assert (runner.bin / "ended").read_text() == "in order"
     assert runner.outputs["exit-code"] == "130"
     assert list(runner.temp.rglob("age.*")) == []

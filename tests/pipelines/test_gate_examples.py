@@ -89,7 +89,7 @@ class Place:
         return self.said.read_text().split() if self.said.exists() else []
 
     def until(self, condition) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while not condition():
             assert time.monotonic() < end, (self.heard, self.process.poll())
             time.sleep(0.01)
@@ -102,7 +102,7 @@ class Place:
         return False
 
     def ended(self) -> int:
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=120)
         return self.process.returncode
 
 

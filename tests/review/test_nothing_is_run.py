@@ -293,7 +293,9 @@ def test_a_file_too_large_to_be_read_is_not_read_past(repo):
 def test_a_review_that_is_told_to_end_leaves_no_git_behind(repo, tmp_path, number):
     slow = tmp_path / "bin" / "git"
     slow.parent.mkdir()
-    slow.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/new\nmv {tmp_path}/new {tmp_path}/pid\nexec sleep 60\n")
+    slow.write_text(
+        f"#!/bin/sh\necho $$ > {tmp_path}/new\nmv {tmp_path}/new {tmp_path}/pid\nexec sleep 600\n"
+    )
     slow.chmod(0o700)
     environ = os.environ | {"PATH": f"{slow.parent}:{os.environ['PATH']}"}
     call = [sys.executable, "-m", "reconciler.cli", "diff", "main"]
@@ -301,7 +303,7 @@ def test_a_review_that_is_told_to_end_leaves_no_git_behind(repo, tmp_path, numbe
         while not (tmp_path / "pid").exists():
             time.sleep(0.02)
         process.send_signal(number)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == ExitCode.INTERRUPTED
     assert said.strip() == b"Interrupted; nothing further was done."
     child = Path("/proc") / (tmp_path / "pid").read_text().strip() / "cmdline"

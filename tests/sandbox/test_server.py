@@ -22,7 +22,7 @@ from reconciler.sandbox.server import Sandbox
 
 
 def get(url):
-    with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - our own http URL
+    with urllib.request.urlopen(url, timeout=60) as response:  # noqa: S310 - our own http URL
         return json.load(response)
 
 
@@ -138,7 +138,7 @@ def test_it_runs_until_it_is_told_to_stop(number):
         url = options.split()[1].partition("=")[2]
         assert get(url + "/api/v3/ping") == {}
         os.kill(process.pid, number)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=120) == 0
         assert process.stderr.read() == ""
 
 

@@ -16,7 +16,7 @@ from reconciler.state.store import open_for_reading, open_for_writing
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 #: Seconds until a wait that should have ended counts as failed.
-DEADLINE = 40
+DEADLINE = 120
 
 #: Applies as a pass does: takes the lease, looks which lockdowns are in force, plans, acts, gives back.
 APPLIER = """
