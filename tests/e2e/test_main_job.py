@@ -88,10 +88,10 @@ class TestDryRun:
                 doc["connections"].pop(name) for name in list(doc["connections"]) if name != "mexc-spot-main"
             ]
         )
-        assert site.run("--dry-run").returncode == 0
-        assert site.run("--dry-run", "--detailed-exitcode").returncode == 2
+        assert site.call("--dry-run").returncode == 0
+        assert site.call("--dry-run", "--detailed-exitcode").returncode == 2
         assert site.run("--yes").returncode == 0
-        assert site.run("--dry-run", "--detailed-exitcode").returncode == 0
+        assert site.call("--dry-run", "--detailed-exitcode").returncode == 0
 
 
 def _seen(request):
@@ -107,7 +107,7 @@ class TestApply:
         assert kinds(again)[RUNNING] == "none"
 
     def test_a_key_that_gains_withdrawal_loses_its_strategy_at_once(self, site):
-        site.run("--yes")
+        site.call("--yes")
         site.key("mexc-spot-main").permissions += ",SPOT_WITHDRAW_WRITE"
         report = site.report("--yes")
         assert [(o["strategy"], o["kind"], o["state"]) for o in report["outcomes"]] == [
@@ -116,14 +116,14 @@ class TestApply:
         assert "withdraw-enabled" in blocking(report, "mexc-spot-main")
 
     def test_an_outage_holds_what_runs(self, site):
-        site.run("--yes")
+        site.call("--yes")
         site.key("mexc-spot-main").faults.outage = 503
         report = site.report("--yes")
         assert kinds(report)[RUNNING] == "hold"
         assert report["outcomes"] == []
 
     def test_after_the_grace_period_an_outage_disables(self, site):
-        site.run("--yes")
+        site.call("--yes")
         site.edit(lambda doc: doc["policy"].update(unknown_grace="0s"))
         site.key("mexc-spot-main").faults.outage = 503
         assert kinds(site.report("--yes"))[RUNNING] == "hold"
@@ -131,13 +131,13 @@ class TestApply:
         assert kinds(later)[RUNNING] == "disable"
 
     def test_what_leaves_git_is_disabled_and_nothing_else(self, site):
-        site.run("--yes")
+        site.call("--yes")
         site.edit(lambda doc: doc["strategies"].pop(RUNNING))
         report = site.report("--yes")
         assert [(o["strategy"], o["kind"]) for o in report["outcomes"]] == [(RUNNING, "disable")]
 
     def test_a_connection_that_leaves_git_with_its_strategies_is_disabled(self, site):
-        site.run("--yes")
+        site.call("--yes")
         site.edit(
             lambda doc: (
                 doc["strategies"].pop(RUNNING),
@@ -149,7 +149,7 @@ class TestApply:
 
     def test_even_when_its_runtime_leaves_git_too(self, site):
         """Files without any strategy stop nothing that nobody approved."""
-        site.run("--yes")
+        site.call("--yes")
         site.edit(lambda doc: (doc["strategies"].clear(), doc["runtimes"].clear()))
         assert kinds(site.report("--yes"))[RUNNING] == "hold"
         approval = {"allow": "disable", "count": 1, "reason": "r", "approved_by": "b", "until": "2999-12-31"}
@@ -157,7 +157,7 @@ class TestApply:
         assert kinds(site.report("--yes"))[RUNNING] == "disable"
 
     def test_new_settings_are_changed_in_place(self, site):
-        site.run("--yes")
+        site.call("--yes")
         site.edit(lambda doc: doc["strategies"][RUNNING].update(risk_level="balanced"))
         report = site.report("--yes")
         assert [(o["strategy"], o["kind"], o["state"]) for o in report["outcomes"]] == [
@@ -165,7 +165,7 @@ class TestApply:
         ]
 
     def test_a_strategy_that_git_moves_to_another_connection_trades_there_from_then_on(self, site):
-        site.run("--yes")
+        site.call("--yes")
         site.key("mexc-grid-backup").faults.outage = None
         site.edit(lambda doc: doc["strategies"][RUNNING].update(connection="mexc-grid-backup"))
         report = site.report("--yes")
@@ -177,7 +177,7 @@ class TestApply:
         assert kinds(site.report("--dry-run"))[RUNNING] == "none"
 
     def test_a_target_leaves_the_rest_alone(self, site):
-        site.run("--yes")
+        site.call("--yes")
         site.edit(lambda doc: doc["strategies"].pop(RUNNING))
         report = site.report("--yes", "--target", "grid-backup")
         assert report["outcomes"] == []
@@ -191,7 +191,7 @@ class TestApply:
 
 class TestPolicy:
     def test_what_breaks_it_is_disabled_and_starts_again_once_it_keeps_to_it(self, site):
-        site.run("--yes")
+        site.call("--yes")
         site.edit(lambda doc: doc["policy"].update(max_margin_limit={"amount": "499.99", "currency": "USDT"}))
         report = site.report("--yes")
         assert [(o["strategy"], o["kind"], o["state"]) for o in report["outcomes"]] == [
@@ -215,10 +215,10 @@ class TestPolicy:
         assert f"{RUNNING} trades BTC/USDT, ETH/USDT, and policy allows USDC alone" in screen.stdout
         assert "! blocks   policy-quotes · connections.yaml:" in screen.stdout
         assert "it breaks policy-quotes itself" in screen.stdout
-        offline = site.run("validate", "-f", "connections.yaml", raw=True)
+        offline = site.call("validate", "-f", "connections.yaml", raw=True)
         assert offline.returncode == 5
         assert "[policy-quotes]" in offline.stdout
-        assert "policy-quotes" in site.run("explain", "policy-quotes", raw=True).stdout
+        assert "policy-quotes" in site.call("explain", "policy-quotes", raw=True).stdout
 
 
 class TestReviewedPlan:
@@ -228,13 +228,13 @@ class TestReviewedPlan:
         assert [(o["strategy"], o["state"]) for o in report["outcomes"]] == [(RUNNING, "done")]
 
     def test_the_plan_file_follows_its_schema(self, site):
-        site.run("--dry-run", "--out", "plan.json")
+        site.call("--dry-run", "--out", "plan.json")
         jsonschema.validate(
             json.loads((site.root / "plan.json").read_text()), json.loads(schema("plan.schema.json"))
         )
 
     def test_the_example_policies_judge_it_as_conftest_would(self, site):
-        site.run("--dry-run", "--out", "plan.json")
+        site.call("--dry-run", "--out", "plan.json")
         rego = Interpreter()
         rego.set_input(json.loads((site.root / "plan.json").read_text()))
         for path in sorted((site.root / "policy").glob("*.rego")):
@@ -244,12 +244,12 @@ class TestReviewedPlan:
         ]
 
     def test_settings_that_were_edited_for_a_policy_tool_are_not_applied(self, site):
-        site.run("--dry-run", "--out", "plan.json")
+        site.call("--dry-run", "--out", "plan.json")
         plan = json.loads((site.root / "plan.json").read_text())
         (enabling,) = (action for action in plan["actions"] if action["kind"] == "enable")
         enabling["desired"]["margin_limit"]["amount"] = "1"
         (site.root / "plan.json").write_text(json.dumps(plan))
-        done = site.run("--plan", "plan.json")
+        done = site.call("--plan", "plan.json")
         assert done.returncode == 8
         assert "the plan file was edited" in done.stderr
         assert not site.state.exists()
@@ -266,16 +266,16 @@ class TestReviewedPlan:
         ids=["settings", "key", "strategy-gone"],
     )
     def test_a_world_that_moved_on_stops_it(self, site, change):
-        site.run("--dry-run", "--out", "plan.json")
+        site.call("--dry-run", "--out", "plan.json")
         change(site)
-        done = site.run("--plan", "plan.json")
+        done = site.call("--plan", "plan.json")
         assert done.returncode == 8, done.stderr
         (ended,) = open_for_reading(f"sqlite:///{site.state}").passes()
         assert ended.exit_code == 8
         assert kinds(site.report("--dry-run"))[RUNNING] in {"enable", "blocked"}
 
     def test_reencrypted_secrets_change_nothing(self, site):
-        site.run("--dry-run", "--out", "plan.json")
+        site.call("--dry-run", "--out", "plan.json")
         file = site.root / "secrets" / "mexc-spot-main.sops.yaml"
         before = file.read_bytes()
         subprocess.run(
@@ -285,7 +285,7 @@ class TestReviewedPlan:
         assert site.report("--plan", "plan.json")["outcomes"][0]["state"] == "done"
 
     def test_reordered_files_change_nothing(self, site):
-        site.run("--dry-run", "--out", "plan.json")
+        site.call("--dry-run", "--out", "plan.json")
         site.edit(
             lambda doc: [
                 doc.update({k: dict(reversed(list(doc[k].items())))}) for k in ("connections", "strategies")
@@ -294,21 +294,21 @@ class TestReviewedPlan:
         assert site.report("--plan", "plan.json")["outcomes"][0]["state"] == "done"
 
     def test_a_plan_that_was_edited_is_not_applied(self, site):
-        site.run("--dry-run", "--out", "plan.json")
+        site.call("--dry-run", "--out", "plan.json")
         plan = json.loads((site.root / "plan.json").read_text())
         plan["actions"] = [a for a in plan["actions"] if a["kind"] != "enable"]
         (site.root / "plan.json").write_text(json.dumps(plan))
-        assert site.run("--plan", "plan.json").returncode == 8
+        assert site.call("--plan", "plan.json").returncode == 8
 
     @pytest.mark.parametrize("content", ["", "{}", "[]", "not json", '{"format_version": "9.9"}'])
     def test_what_is_no_plan_is_refused(self, site, content):
         (site.root / "plan.json").write_text(content)
-        done = site.run("--plan", "plan.json")
+        done = site.call("--plan", "plan.json")
         assert done.returncode == 3
         assert "Traceback" not in done.stderr
 
     def test_a_target_beside_a_reviewed_plan_is_refused_not_ignored(self, site):
-        site.run("--dry-run", "--out", "plan.json")
+        site.call("--dry-run", "--out", "plan.json")
         done = site.call("--plan", "plan.json", "--target", "grid-backup")
         assert done.returncode == 3
         assert "--target" in done.stderr
