@@ -285,14 +285,22 @@ def outcome(path: Path) -> Desired | tuple[Problem, ...]:
         return error.problems
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_configuration_or_an_error_of_ours(write, data):
     path = write(data)
     assert isinstance(outcome(path), Desired | tuple)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_a_torn_configuration_is_a_configuration_or_an_error_of_ours(write, sound, data):
     start = data.draw(st.integers(0, len(sound)))
@@ -326,7 +334,11 @@ POSITIONS = [
 ]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     position=st.sampled_from(POSITIONS),
     broken=st.sampled_from(["", " x: y: z", " [", '"', "\t", " &a", " !!str"]),

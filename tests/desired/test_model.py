@@ -386,7 +386,11 @@ def as_text(value):
     return value.isoformat() if isinstance(value, date) else value
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_the_order_of_items_changes_nothing(data, write):
     document = as_text(yaml.safe_load(FULL))

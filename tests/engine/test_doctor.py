@@ -134,7 +134,7 @@ async def test_the_clock_is_held_against_each_exchange_of_the_files(settings, ah
 async def test_an_exchange_that_does_not_answer_is_told(settings):
     with SandboxThread(load_scenario(EXAMPLES / "sandbox.yaml")) as sandbox:
         endpoints = dict(sandbox.endpoints)
-    clocks = (await look(replace(settings, endpoints=endpoints, timeout=2.0), offline=False))["clock"]
+    clocks = (await look(replace(settings, endpoints=endpoints, timeout=60.0), offline=False))["clock"]
     assert {item.state for item in clocks} == {State.WARN}
     assert all("did not tell" in item.detail for item in clocks)
 

@@ -44,7 +44,7 @@ EXAMPLES = folder("examples")
 WIDER = "SPOT_ACCOUNT_READ,SPOT_DEAL_WRITE,SPOT_DEAL_READ,SPOT_WITHDRAW_WRITE"
 INTERVAL = 60.0
 KEYS = {"mexc-spot-main", "btc-eth-new-groups"}
-LIMIT = 20.0
+LIMIT = 120.0
 
 
 class Hands:
@@ -149,7 +149,7 @@ class World:
             state=self.url,
             sops=self.sops,
             endpoints=self.sandbox.endpoints,
-            timeout=5.0,
+            timeout=30.0,
             environ={"PATH": os.environ["PATH"], "SOPS_AGE_KEY_FILE": str(EXAMPLES / "demo.agekey")},
             now=self.clock.now,
             sleep=self.clock.sleep,

@@ -148,7 +148,11 @@ WALLETS = st.none() | st.builds(
 PAIRS = st.dictionaries(st.sampled_from(["BTC/USDT", "ETH/USDT"]), st.none() | st.booleans(), max_size=2)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(wallet=WALLETS, pairs=PAIRS)
 async def test_neither_money_nor_lists_start_or_stop_anything(desk, wallet, pairs):
     """Whatever was read of them, or was not: the same plan, by digest, and the same exit code."""

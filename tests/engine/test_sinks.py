@@ -237,7 +237,11 @@ def test_a_pipe_is_refused_without_waiting(tmp_path):
         read_sinks(str(tmp_path / "pipe"), site())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+    max_examples=60,
+)
 @given(st.text(st.sampled_from("sinks:\n {}[]aopty'\"-#&*!|>\t0\x85é"), max_size=80))
 def test_no_text_breaks_it(file, text):
     with pytest.raises(ReconcilerError):

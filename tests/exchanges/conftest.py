@@ -74,7 +74,7 @@ async def observed():
             target = Target(
                 connection=connection, credentials=Credentials(**secrets), pairs=pairs, listed=listed
             )
-            options = ObserveOptions(endpoints=sandbox.endpoints, timeout=5.0, patience=60.0)
+            options = ObserveOptions(endpoints=sandbox.endpoints, timeout=60.0, patience=60.0)
             found = await observe([target], options=options)
             return SimpleNamespace(
                 seen=found["tested"],

@@ -98,7 +98,7 @@ def look():
     """Observes targets through a sandbox."""
 
     async def run(sandbox, *targets, progress=None, **options):
-        given = {"endpoints": sandbox.endpoints, "timeout": 5.0} | options
+        given = {"endpoints": sandbox.endpoints, "timeout": 60.0} | options
         return await observe(targets, options=ObserveOptions(**given), progress=progress)
 
     return run

@@ -298,7 +298,11 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(body=JSON)
 async def test_no_answer_makes_a_pair_open_that_is_not_in_it(body):
     mexc = registry.get("mexc")

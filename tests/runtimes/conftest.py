@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -23,6 +24,18 @@ def no_waiting():
     """Retries happen as often as ever, without their pauses."""
     with stamina.set_testing(True, attempts=3, cap=True):
         yield
+
+
+@pytest.fixture
+def let_pass() -> Callable[[float], None]:
+    """Has so many seconds pass at once, for all time limits of the running event loop."""
+
+    def run(seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        before = loop.time
+        loop.time = lambda: before() + seconds
+
+    return run
 
 
 @pytest.fixture

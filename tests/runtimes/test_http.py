@@ -145,16 +145,17 @@ async def test_a_body_without_end_is_cut(serve, client, monkeypatch):
         assert "more than 1,000 bytes" in str(failed)
 
 
-async def test_what_hangs_is_given_up_and_asked_again_only_where_that_is_safe(serve, client):
+async def test_what_hangs_is_given_up_and_asked_again_only_where_that_is_safe(serve, client, let_pass):
     calls = []
     release = asyncio.Event()
 
     async def answer(request):
         calls.append(request.method)
+        let_pass(60)
         await release.wait()
         return web.json_response({})
 
-    api = client(await serve(answer), timeout=0.05)
+    api = client(await serve(answer), timeout=30)
     asked, acted = await failure(api.get("/a")), await failure(api.send("POST", "/a"))
     release.set()
     assert asked.kind is acted.kind is Kind.UNREACHABLE
@@ -162,17 +163,18 @@ async def test_what_hangs_is_given_up_and_asked_again_only_where_that_is_safe(se
     assert calls == ["GET", "GET", "GET", "POST"]
 
 
-async def test_an_answer_that_stalls_half_way_does_not_hold_longer_than_the_limit(serve, client):
+async def test_an_answer_that_stalls_half_way_does_not_hold_longer_than_the_limit(serve, client, let_pass):
     release = asyncio.Event()
 
     async def answer(request):
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(b'{"half":')
+        let_pass(60)
         await release.wait()
         return response
 
-    failed = await failure(client(await serve(answer), timeout=0.1).send("POST", "/a"))
+    failed = await failure(client(await serve(answer), timeout=30).send("POST", "/a"))
     release.set()
     assert (failed.kind, failed.untouched) == (Kind.UNREACHABLE, False)
 

@@ -75,7 +75,7 @@ class Desk:
             wanted=self.wanted,
             enabled=self.enabled,
             credentials={"username": Secret("hb"), "password": Secret(secret)},
-            timeout=0.2 if self.wire.trouble == "slow" else 5.0,
+            timeout=0.2 if self.wire.trouble == "slow" else 60.0,
             sleep=sleep,
         )
         self.opened.append(open_runtime(opening))

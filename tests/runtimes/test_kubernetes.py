@@ -71,7 +71,7 @@ class Desk:
             state=store,
             wanted=self.wanted,
             enabled=self.enabled,
-            timeout=0.1 if self.wire.trouble == "slow" else 5.0,
+            timeout=0.1 if self.wire.trouble == "slow" else 60.0,
             sleep=sleep,
             kubeconfig=Kubeconfig(path=str(self._kubeconfig(secret))),
             learn=self.learnt.extend,

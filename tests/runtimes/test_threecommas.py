@@ -73,7 +73,7 @@ class Desk:
             wanted=self.wanted,
             enabled=self.enabled,
             credentials={"api_key": Secret(self.api_key), "secret": Secret(secret)},
-            timeout=0.2,
+            timeout=0.2 if self.wire.trouble == "slow" else 60.0,
             sleep=self.sleep,
         )
         self.opened.append(ThreeCommas(opening, self.pace))

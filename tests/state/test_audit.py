@@ -79,7 +79,11 @@ def test_an_empty_log_is_whole(store):
     assert store.audit_hash(1) is None
 
 
-HARM = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+HARM = settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 SEQ = st.integers(1, SIZE)
 
 

@@ -127,7 +127,7 @@ HOLDER = """
     clock = (lambda: datetime.fromisoformat(Path(hands).read_text())) if hands != "-" else None
     store = open_for_writing(url)
     action = Action(kind=ActionKind.ENABLE, strategy="mine", runtime="paper", reason="")
-    with store.lease(clock=clock, ttl=timedelta(seconds=float(told))) as lease:
+    with store.lease(clock=clock) as lease:
         intent = store.intend(action, token=lease.token, at=datetime.fromisoformat("2026-11-22T10:00Z"))
         done = Outcome(action=action, state=OutcomeState.DONE)
         acts = {
@@ -139,6 +139,8 @@ HOLDER = """
             "change": lambda: store.ledger_change("paper", "theirs", {}, connection="x", token=lease.token),
             "disable": lambda: store.ledger_disable("paper", "theirs", token=lease.token),
         }
+        lease._ttl = timedelta(seconds=float(told))  # from here on: who is slow to begin still begins
+        lease.renew()
         print("holding", os.getpid(), flush=True)
         for line in sys.stdin:
             try:
