@@ -112,7 +112,7 @@ def test_a_slow_exchange_is_cut_off_at_the_timeout(site):
     started = time.monotonic()
     done = site.call("check", "mexc-spot-main", "--timeout", "0.3")
     assert done.returncode == 1
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 25
 
 
 def test_a_closed_pipe_ends_quietly(site):

@@ -50,17 +50,17 @@ async def test_a_hundred_keys_each_sign_for_themselves(world, roomy, exchange):
         assert not [proof for proof in one.proofs.values() if proof.failure]
 
 
-async def test_one_of_each_trouble_beside_the_healthy(start, a_key, a_target, look, roomy, one_attempt):
-    good = [a_key("mexc", name=f"good{n}") for n in range(5)]
-    slow = a_key("mexc", name="slow", faults=Faults(delay_ms=30_000))
-    dead = a_key("mexc", name="dead", faults=Faults(outage=502))
-    sandbox = await start(
-        {"mexc": [*good, slow, dead], "kucoin": [a_key("kucoin")]},
+async def test_one_of_each_trouble_beside_the_healthy(world, roomy, one_attempt):
+    good = [world.key("mexc", name=f"good{n}") for n in range(5)]
+    slow = world.key("mexc", name="slow", faults=Faults(delay_ms=30_000))
+    dead = world.key("mexc", name="dead", faults=Faults(outage=502))
+    sandbox = await world.start(
+        {"mexc": [*good, slow, dead], "kucoin": [world.key("kucoin")]},
         faults={"kucoin": Faults(outage="refused")},
     )
-    targets = [a_target(key) for key in (*good, slow, dead)]
-    targets.append(a_target(a_key("kucoin"), exchange="kucoin"))
-    seen = await look(sandbox, *targets, timeout=2.0)
+    targets = [world.target(key) for key in (*good, slow, dead)]
+    targets.append(world.target(world.key("kucoin"), exchange="kucoin"))
+    seen = await world.look(sandbox, *targets, timeout=2.0)
     assert [seen[f"mexc-{key.name}"].failure for key in good] == [None] * 5
     assert seen["mexc-slow"].failure.kind is Kind.UNAVAILABLE
     assert "in time" in seen["mexc-slow"].failure.message
