@@ -280,7 +280,7 @@ class _Hand:
             keep=self._item(action, verdict.running) if ours and verdict.running else None,
             drop=action.kind is ActionKind.DISABLE
             and verdict.state is OutcomeState.DONE
-            and not verdict.waits,
+            and not verdict.stays_ours,
             events=[event_of_outcome(outcome, at=self.clock(), origin=self.origin)],
         )
 

@@ -39,11 +39,14 @@ class Verdict:
     """What reading back shows. ``running`` is the strategy as it runs, where it does.
 
     ``waits``: it opens nothing, and is still to be stopped altogether once what it holds is closed.
+    ``stays_ours``: it is stopped as it was to be, and manages what it holds: the files may yet want it
+    stopped altogether.
     """
 
     state: OutcomeState
     running: RunningStrategy | None = None
     waits: bool = False
+    stays_ours: bool = False
 
 
 def judge(action: Action, holdings: Holdings | None) -> Verdict:
@@ -54,16 +57,18 @@ def judge(action: Action, holdings: Holdings | None) -> Verdict:
     if found is not None and found.enabled is None:
         return Verdict(state=OutcomeState.UNKNOWN)
     running = found if found is not None and found.enabled else None
-    waits = False
+    waits = stays_ours = False
     if action.kind is ActionKind.DISABLE:
         rests = found is not None and found.paused
         closes_first = action.how is OnDisable.CLOSE_FIRST_MANUAL
         waits = rests and closes_first and (action.open_positions != () or open_positions(found) != ())
         effect = running is None and (waits or not (rests and action.how in _ALTOGETHER))
+        # what the files alone stopped is where they want it; a stop for safety says nothing of what they want
+        stays_ours = waits or (rests and bool(action.checks))
     else:
         effect = running is not None and _as_wanted(running, action)
     state = OutcomeState.DONE if effect else OutcomeState.FAILED
-    return Verdict(state=state, running=running, waits=waits)
+    return Verdict(state=state, running=running, waits=waits, stays_ours=stays_ours)
 
 
 def parameters_of(running: RunningStrategy, action: Action) -> Mapping[str, Any]:

@@ -132,14 +132,14 @@ def configuration_events(before: str | None, *, at: datetime, origin: Origin) ->
 
 
 def ended_events(items: Iterable[InventoryItem], *, at: datetime, origin: Origin) -> tuple[Event, ...]:
-    """That strategies which git no longer wants were stopped by somebody else."""
+    """That this tool answers no longer for strategies which are off where git no longer wants them."""
     return tuple(
         Event(
             kind=EventKind.ENDED,
             severity=EventSeverity.WARNING,
             subject=Subject.STRATEGY,
             subject_id=item.strategy,
-            summary=f"{item.strategy} no longer runs in {item.runtime}: somebody else stopped it",
+            summary=f"{item.strategy} is off in {item.runtime}, where git no longer wants it: ours no longer",
             at=at,
             origin=origin,
         )

@@ -121,7 +121,7 @@ def _of_strategies(vitals: Vitals) -> Iterator[Metric]:
     )
     yield _gauge(
         "strategies_enabled",
-        "Strategies that this tool enabled and has not disabled.",
+        "Strategies that this tool enabled and has not stopped since, but for a pause for safety.",
         [],
         [((), vitals.enabled)],
     )

@@ -117,8 +117,9 @@ def ended(
 ) -> tuple[InventoryItem, ...]:
     """What this tool enabled, git no longer wants there, and surely runs no longer: no claim is left.
 
-    Somebody else stopped it. Kept, the claim would make ours what somebody else starts later
-    under the same id. One that is still to be stopped altogether stays ours until then.
+    Somebody else stopped it, or this tool paused it for safety. Kept, the claim would make ours what
+    somebody else starts later under the same id. One that is still to be stopped altogether stays ours
+    until then.
     """
     behind = (item for item in inventory.values() if not _stays(desired, item))
     off = (item for item in behind if _surely_off(runtimes.get(item.runtime), item.strategy))

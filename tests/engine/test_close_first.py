@@ -98,7 +98,7 @@ def report(verdict):
     )
 
 
-def files(wanted):
+def files(wanted, how=CLOSE):
     """Git wants it to run (``True``), does not (``False``), or has forgotten it (``None``)."""
     strategy = Strategy(
         id="grid", name="g", connection="main", runtime="there", enabled=bool(wanted), pairs=("BTC/USDT",),
@@ -110,7 +110,7 @@ def files(wanted):
     )
     return Desired(
         files=("connections.yaml",),
-        policy=Policy(on_disable=CLOSE),
+        policy=Policy(on_disable=how),
         connections={"main": report(Verdict.PASS).connection},
         runtimes={"there": spec},
         strategies={} if wanted is None else {"grid": strategy},
@@ -119,13 +119,13 @@ def files(wanted):
 
 
 class Desk:
-    """Passes over one bot, with a real state."""
+    """Passes over one bot, with a real state. ``how``: what policy chooses."""
 
     def __init__(self, store, bot):
-        self.store, self.bot = store, bot
+        self.store, self.bot, self.how = store, bot, CLOSE
 
     async def plan(self, wanted, verdict):
-        desired, runtimes = files(wanted), {"there": await self.bot.read()}
+        desired, runtimes = files(wanted, self.how), {"there": await self.bot.read()}
         inventory = self.store.inventory()
         plan = make_plan(
             desired, (report(verdict),), runtimes, inventory, {}, now=NOW,
@@ -226,6 +226,66 @@ def test_it_waits_says_for_what_and_stops_altogether_once_that_is_closed():
         await desk.converge(None)
         assert (bot.state, desk.store.inventory()) == ("stopped", {})
         assert (await desk.plan(None, Verdict.PASS))[0].actions == ()
+
+    run(history)
+
+
+@pytest.mark.parametrize(
+    ("how", "holds", "kind", "left"),
+    [
+        (CLOSE, ("BTC/USDT",), "hold", "paused"),
+        (CLOSE, (), "disable", "stopped"),
+        (STOP, ("BTC/USDT",), "disable", "stopped"),
+    ],
+)
+def test_what_was_paused_for_safety_stays_ours_and_stops_once_git_forgets_it(how, holds, kind, left):
+    async def history(desk):
+        bot, desk.how = desk.bot, ENTRIES
+        await desk.converge(True)
+        bot.holds = holds
+        _, (outcome,) = await desk.converge(True, Verdict.FAIL)
+        assert (outcome.state, bot.state, set(desk.store.inventory())) == ("done", "paused", {"grid"})
+        assert (await desk.plan(True, Verdict.FAIL))[0].changes == ()
+        desk.how = how
+        plan, _ = await desk.converge(None, Verdict.FAIL)
+        assert ([one.kind for one in plan.actions], bot.state) == ([kind], left)
+        assert set(desk.store.inventory()) == ({"grid"} if left == "paused" else set())
+        assert (await desk.plan(None, Verdict.FAIL))[0].changes == ()
+
+    run(history)
+
+
+def test_what_was_paused_for_safety_is_let_go_where_git_forgets_it_and_chooses_nothing_more():
+    async def history(desk):
+        bot, desk.how = desk.bot, ENTRIES
+        await desk.converge(True)
+        await desk.converge(True, Verdict.FAIL)
+        plan, _ = await desk.converge(None, Verdict.FAIL)
+        assert (plan.actions, bot.state, desk.store.inventory()) == ((), "paused", {})
+
+    run(history)
+
+
+def test_one_that_somebody_else_started_is_none_of_ours_by_a_pause_for_safety():
+    """Invariant 9: git wanted it while it was paused; nothing more is done to it once git forgets it."""
+
+    async def history(desk):
+        bot = desk.bot
+        bot.state = "running"
+        await desk.converge(True, Verdict.FAIL)
+        assert (bot.state, desk.store.inventory()) == ("paused", {})
+        plan, _ = await desk.converge(None, Verdict.FAIL)
+        assert (plan.actions, bot.state) == ((), "paused")
+
+    run(history)
+
+
+def test_what_only_the_files_stopped_as_they_chose_is_ours_no_longer():
+    async def history(desk):
+        bot, desk.how = desk.bot, ENTRIES
+        await desk.converge(True)
+        await desk.converge(False)
+        assert (bot.state, desk.store.inventory()) == ("paused", {})
 
     run(history)
 

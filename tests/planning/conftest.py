@@ -184,7 +184,8 @@ def _apply(
         if action.kind is ActionKind.DISABLE:
             left = _disabled(held[action.runtime][action.strategy], action)
             held[action.runtime][action.strategy] = left
-            if ours and not (left.paused and action.how is OnDisable.CLOSE_FIRST_MANUAL):
+            waits = action.how is OnDisable.CLOSE_FIRST_MANUAL
+            if ours and not (left.paused and (waits or action.checks)):
                 del items[action.strategy]
         else:
             before = held[action.runtime].get(action.strategy)
