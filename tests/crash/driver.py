@@ -158,7 +158,8 @@ class Site:
             unreadable, mute = spec.id in stage.unreadable, spec.id in stage.mute
             return Bot(spec.id, place.log, self.steps, unreadable=unreadable, mute=mute)
 
-        registry.TYPES = MappingProxyType({"ledger": RuntimeType(name="ledger", open=runtime)})  # type: ignore[misc]
+        kind = RuntimeType(name="ledger", open=runtime, stops_at_once=2)
+        registry.TYPES = MappingProxyType({"ledger": kind})  # type: ignore[misc]
         self.steps.seen.clear()
 
     def _settings(self, place: places.Place, at: datetime) -> Settings:
