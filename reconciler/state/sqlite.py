@@ -58,12 +58,17 @@ class ReadOnlyFile:
 
 
 class WritableFile:
-    """Writes the file durably: WAL, ``synchronous=FULL``, one writer at a time."""
+    """Writes the file durably: WAL, ``synchronous=FULL``, one writer at a time.
+
+    Where the file was removed or replaced meanwhile it does nothing more: what it still holds open is nobody
+    else's, so its lease keeps nobody out, and what it records is lost.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         with translated(path, SQLAlchemyError):
             _create(path)
+            self._file = _identity(path)
             opened = partial(sqlite3.connect, str(path), timeout=BUSY_TIMEOUT, check_same_thread=False)
             self._engine = _engine(opened, durable=True)
             try:
@@ -75,11 +80,13 @@ class WritableFile:
     def read(self, work: Callable[[Connection], T]) -> T:
         """What ``work`` gives, within one snapshot that waits for no writer."""
         with translated(self._path, SQLAlchemyError), _connected(self._engine) as connection:
+            self._require_there()
             return work(connection)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """What ``work`` gives, in one transaction that no other writer can interleave with."""
         with translated(self._path, SQLAlchemyError), self._engine.begin() as connection:
+            self._require_there()
             return work(connection)
 
     def now(self, connection: Connection) -> datetime:
@@ -87,9 +94,25 @@ class WritableFile:
         del connection
         return datetime.now(UTC)
 
+    def _require_there(self) -> None:
+        if _identity(self._path) != self._file:
+            raise StateError(
+                f"the state {self._path} was removed or replaced while it was in use",
+                hint="run it again: it continues from what stands there now, and reads the runtimes anew",
+            )
+
     def close(self) -> None:
         """Let go of the file; the last to do so folds the journal into it."""
         self._engine.dispose()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file has this name now; ``None`` where none has."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _create(path: Path) -> None:

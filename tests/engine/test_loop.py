@@ -180,20 +180,30 @@ class World:
             await asyncio.sleep(0.001)
         return None
 
+    async def moment(self):
+        """The next moment that the loop waits for; the end of time once it ended.
+
+        A notice of the files may wake it at any instant, and then it waits for none until it looked.
+        """
+        while not self.task.done():
+            await self.idle()
+            if (at := self.clock.next) is not None:
+                return at
+        return math.inf
+
     async def later(self, seconds):
         """Let so much time pass, with all that happens in it."""
         await self.idle()
         until = self.clock.t + seconds
-        while (at := self.clock.next) is not None and at <= until:
+        while (at := await self.moment()) <= until:
             self.clock.move(at)
-            await self.idle()
         self.clock.move(until)
 
     async def passes(self, count):
         """Let so many passes happen."""
         wanted = len(self.reports) + count
         while len(self.reports) < wanted:
-            self.clock.move(self.clock.next)
+            self.clock.move(await self.moment())
             await self.idle()
 
     async def until(self, condition, what):

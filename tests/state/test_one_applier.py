@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.model.errors import LockHeld, UsageError
+from reconciler.model.errors import LockHeld, StateError, UsageError
 from reconciler.model.event import Event, EventKind, EventSeverity
 from reconciler.model.finding import Subject
 from reconciler.state.store import open_for_reading, open_for_writing
@@ -321,3 +321,22 @@ def test_a_writer_that_is_stopped_within_a_write_is_put_out_by_the_server(postgr
             assert store.lease_record().holder.host != "half done"
             lease.check()
     assert open_for_reading(url).ledger_rows("paper") == {}
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_holder_whose_file_was_taken_from_under_it_does_nothing_more(store, url, path, how):
+    """What it holds open is nobody else's: the next applier finds no lease, and both would act."""
+    if not url.startswith("sqlite"):
+        pytest.skip("about the file alone")
+    with contextlib.suppress(StateError), store.lease() as lease:
+        for one in path.parent.iterdir():
+            one.unlink()
+        if how == "replaced":
+            with open_for_writing(url) as other, other.lease():
+                pass
+        with pytest.raises(StateError, match="was removed or replaced while it was in use"):
+            lease.check()
+        with pytest.raises(StateError, match="was removed or replaced"):
+            store.record_events([UNLOCKED])
+    with open_for_writing(url) as other:
+        assert other.events() == ()
