@@ -53,7 +53,7 @@ class RunningStrategy:
 
     ``enabled``: whether it may open positions. ``paused``: it may not, and goes on managing what it holds.
     ``parameters`` are those of :class:`Strategy`; ``bot`` is
-    what really runs behind it.
+    what really runs behind it. ``silence``: why the runtime does not tell whether it runs, and what to do.
     """
 
     id: str
@@ -62,6 +62,7 @@ class RunningStrategy:
     parameters: Mapping[str, Any] | None = field(default_factory=lambda: EMPTY)
     bot: Bot | None = None
     paused: bool = False
+    silence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

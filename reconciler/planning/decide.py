@@ -68,7 +68,9 @@ def desired_strategy(
         stranded = unsafe and not is_off(running)
         return _stranded(strategy, unsafe) if stranded else _unknown(strategy, running, gate, grace)
     if running is not None and running.enabled is None and not unsafe:
-        return _act(ActionKind.UNKNOWN, strategy, f"runtime {strategy.runtime} does not tell whether it runs")
+        why = f": {running.silence}" if running.silence else ""
+        reason = f"runtime {strategy.runtime} does not tell whether it runs{why}"
+        return _act(ActionKind.UNKNOWN, strategy, reason)
     return _permitted(strategy, running, obstacle, enabled_on or strategy.connection)
 
 

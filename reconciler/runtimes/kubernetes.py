@@ -72,7 +72,7 @@ class Kubernetes:
         for workload, scale in seen.items():
             self._judge(workload, scale)
             if scale is not None:
-                _join(held, self._holders[workload], _runs(scale))
+                _join(held, self._holders[workload], scale)
         return held
 
     async def enable(
@@ -232,15 +232,17 @@ class Kubernetes:
         return details is None or (details.current and details.stopping == 0)
 
 
-def _join(held: dict[str, RunningStrategy], strategy: str, runs: bool | None) -> None:
+def _join(held: dict[str, RunningStrategy], strategy: str, scale: Scale | RuntimeFailed) -> None:
     """Add what one workload says to what the others of the same strategy did: one that runs is enough."""
-    before = held[strategy].enabled if strategy in held else False
-    told = True if True in (before, runs) else None if None in (before, runs) else False
-    held[strategy] = RunningStrategy(id=strategy, enabled=told, parameters=None)
-
-
-def _runs(scale: Scale | RuntimeFailed) -> bool | None:
-    return None if isinstance(scale, RuntimeFailed) else scale.wanted > 0 or scale.pods > 0
+    before = held.get(strategy) or RunningStrategy(id=strategy, enabled=False)
+    runs = None if isinstance(scale, RuntimeFailed) else scale.wanted > 0 or scale.pods > 0
+    states = (before.enabled, runs)
+    held[strategy] = RunningStrategy(
+        id=strategy,
+        enabled=True if True in states else None if None in states else False,
+        parameters=None,
+        silence=f"{scale.message}. {scale.hint}" if isinstance(scale, RuntimeFailed) else before.silence,
+    )
 
 
 def _workload(parameters: Mapping[str, Any]) -> Workload | None:

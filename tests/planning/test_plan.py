@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -182,6 +183,18 @@ def test_what_left_git_is_disabled_when_this_tool_had_enabled_it(make):
     )
     assert kinds(plan) == [("disable", "ours", "paper"), ("unmanaged", "theirs", "paper")]
     assert "no longer in git" in plan.actions[0].reason
+
+
+def test_why_a_runtime_does_not_tell_is_told_where_it_says_so(make):
+    silent = make.running("grid", enabled=None)
+    for silence, told in [
+        ("", "does not tell whether it runs"),
+        ("403", "does not tell whether it runs: 403"),
+    ]:
+        held = {"grid": replace(silent["grid"], silence=silence)}
+        plan = make.plan(make.desired(make.strategy("grid")), runtimes={"paper": held})
+        assert kinds(plan) == [("unknown", "grid", "paper")]
+        assert plan.actions[0].reason == f"runtime paper {told}"
 
 
 def test_what_somebody_else_runs_is_told_and_what_they_stopped_is_not(make):

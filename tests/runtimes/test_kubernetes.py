@@ -219,6 +219,10 @@ class TestReading:
         api.forbidden = {"bot"}
         runtime = stand.open()
         assert await told(runtime) == {STRATEGY: None, "two": True}
+        held = await runtime.read()
+        assert "deployments/bot/scale was answered 403" in held[STRATEGY].silence
+        assert "Grant get and patch on deployments/scale" in held[STRATEGY].silence
+        assert held["two"].silence == ""
         await runtime.disable("two", token=1, how=OnDisable.STOP)
         assert api.acts == [("two", 0)]
 
