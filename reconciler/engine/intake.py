@@ -26,8 +26,8 @@ class Intake:
     """The files of one loop. What cannot be used changes nothing: the last good configuration goes on.
 
     ``following`` is asked beside the passes where the files lie next; without it they stay where they are.
-    ``adopt`` gets ready for what new files want, and may refuse
-    it; ``changed`` is called when there may be something new; ``unwatched`` when that is not noticed at once.
+    ``adopt`` gets ready for what new files want, and may refuse it; ``changed`` is called when there may be
+    something new; ``unwatched`` when that is not noticed at once.
     """
 
     def __init__(

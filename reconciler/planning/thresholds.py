@@ -41,8 +41,9 @@ def breaches(
     Of disables only those count that come from the files alone. ``running`` are the ids of the
     strategies that this tool is in charge of and that may run now. Disables are a share of those
     that nothing else stops: else a pass that was killed after its stops for safety would find the
-    rest of the same files too much. Enables are a share of those that git wants to run. What is
-    ``recent`` counts as well, each strategy once.
+    rest of the same files too much. One that only manages what it holds is among them where its stop
+    counts. Enables are a share of those that git wants to run. What is ``recent`` counts as well, each
+    strategy once.
     """
     held, limits = tuple(actions), desired.policy.thresholds
     stopped = {action.strategy for action in held if action.of_files}
@@ -57,7 +58,7 @@ def breaches(
         _Side(
             guarded=Guarded.DISABLE,
             count=_count((action for action in held if action.of_files), recent.stopped),
-            of=len((running - unsafe) | recent.stopped),
+            of=len((running - unsafe) | stopped | recent.stopped),
             threshold=limits.disable,
             emptied=not desired.strategies,
         ),

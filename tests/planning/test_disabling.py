@@ -201,7 +201,8 @@ def test_what_somebody_paused_is_not_left_alone_by_files_that_may_be_lost(make):
     gone = desired(make, policy=STOP)
     for files in (off, gone):
         plan = planned(make, files, running, inventory=[item])
-        assert (only(plan).kind, len(plan.breaches)) == ("hold", 1)
+        (breach,) = plan.breaches
+        assert (only(plan).kind, breach.count, breach.of) == ("hold", 1, 1)
 
 
 @pytest.mark.parametrize("verdict", [{"withdraw_enabled": "fail"}, {"connection_test": "fail"}])
